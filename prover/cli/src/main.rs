@@ -1,0 +1,2 @@
+//! The `clearproof` command.
+fn main() {}

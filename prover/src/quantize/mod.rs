@@ -1,0 +1,3 @@
+//! Float graph to integer graph.
+
+pub mod skeleton;

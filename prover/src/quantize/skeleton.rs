@@ -1,0 +1,234 @@
+//! The integer graph: the public skeleton and the private weights.
+//!
+//! A tensor is a list of scalars; scalars are numbered once (`ScalarId`): first those of the inputs,
+//! in order, then those that each operation makes, in order. Operators that only move data
+//! (reshape, transpose, concat, slice, ...) leave no operation behind: they rearrange ids.
+//! One *row* is one item of the leading (batch) dimension; the graph describes one row.
+//!
+//! Arithmetic is exact, over i128. `round_shift(y, s) = floor((y + 2^(s-1)) / 2^s)` for s > 0, and y
+//! for s = 0. The skeleton holds no private value and nothing derived from one except declared,
+//! power-of-two scales and widths; the circuit and its key are functions of the skeleton alone.
+
+use serde::{Deserialize, Serialize};
+
+/// Number of one scalar value of the graph.
+pub type ScalarId = u32;
+
+/// What follows the (shifted) accumulator of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `q`
+    None,
+    /// `max(q, 0)`
+    Relu,
+    /// `1` if `q >= 0`, else `0`
+    Sign,
+}
+
+/// One model input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputSpec {
+    /// Name in the ONNX file.
+    pub name: String,
+    /// Shape of one row (leading batch dimension removed).
+    pub shape: Vec<u32>,
+    /// Fractional bits.
+    pub scale_bits: u32,
+    /// Declared range of the integer: `[-2^range_bits, 2^range_bits)`. Values outside saturate, and the
+    /// saturation is reported.
+    pub range_bits: u32,
+}
+
+/// A piecewise linear function over `[lo, lo + segments * 2^segment_bits)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionTable {
+    /// Name and parameters, for people: `"sigmoid"`.
+    pub name: String,
+    /// Least input.
+    pub lo: i64,
+    /// log2 of the width of one segment.
+    pub segment_bits: u32,
+    /// `(c0, c1)` of each segment: `y = c0 + c1 * t`, t the offset in the segment. A power of two many.
+    pub segments: Vec<(i64, i64)>,
+    /// `out = round_shift(y, shift)`.
+    pub shift: u32,
+}
+
+/// An operation. Vectors of operands have one entry per scalar made, unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// Private dense linear layer: `y_j = sum_i w_ji x_i + b_j`, `out_j = act(round_shift(y_j, shift))`.
+    /// Its weights are the next entry of [`PrivateWeights::linear`].
+    Linear {
+        /// The operands `x_i`, distinct or not.
+        inputs: Vec<ScalarId>,
+        /// Number of scalars made.
+        outputs: u32,
+        /// Bits dropped.
+        shift: u32,
+        /// What follows.
+        activation: Activation,
+    },
+    /// Private elementwise affine map: `y_i = w_i x_i + b_i`. Weights in [`PrivateWeights::diagonal`].
+    Diagonal {
+        /// The operands.
+        inputs: Vec<ScalarId>,
+        /// Bits dropped.
+        shift: u32,
+        /// What follows.
+        activation: Activation,
+    },
+    /// Public elementwise map: `y = product * l * r + left_factor * l + right_factor * r + constant`.
+    Local {
+        /// First operands.
+        left: Vec<ScalarId>,
+        /// Second operands (equal to `left` where only one is needed).
+        right: Vec<ScalarId>,
+        /// Coefficient of `l * r`.
+        product: i64,
+        /// Coefficient of `l`.
+        left_factor: i64,
+        /// Coefficient of `r`.
+        right_factor: i64,
+        /// Constant term.
+        constant: i64,
+        /// Bits dropped.
+        shift: u32,
+        /// What follows.
+        activation: Activation,
+    },
+    /// `min(max(x, lo), hi)` with public bounds.
+    Clamp {
+        /// The operands.
+        inputs: Vec<ScalarId>,
+        /// Least value.
+        lo: i64,
+        /// Greatest value.
+        hi: i64,
+    },
+    /// A tabled function; every operand lies in the table's domain (the quantiser clamps first).
+    Function {
+        /// The operands.
+        inputs: Vec<ScalarId>,
+        /// Index into [`Skeleton::functions`].
+        function: u32,
+    },
+    /// `floor((2 * num * 2^scale_bits + den) / (2 * den))`, with `num >= 0` and `den > 0` proven by range.
+    Divide {
+        /// Numerators.
+        numerators: Vec<ScalarId>,
+        /// Denominators.
+        denominators: Vec<ScalarId>,
+        /// Fractional bits of the quotient beyond the operands' common scale.
+        scale_bits: u32,
+    },
+}
+
+/// One model output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// Name in the ONNX file.
+    pub name: String,
+    /// Shape of one row (leading batch dimension removed).
+    pub shape: Vec<u32>,
+    /// The scalars, row-major.
+    pub scalars: Vec<ScalarId>,
+    /// How the integers read.
+    pub kind: OutputKind,
+}
+
+/// How an output's integers read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OutputKind {
+    /// Fixed point: value = integer / 2^scale_bits.
+    Fixed {
+        /// Fractional bits.
+        scale_bits: u32,
+    },
+    /// An integer as it is.
+    Integer,
+    /// An index into a public table of labels.
+    Label {
+        /// The labels.
+        labels: Vec<String>,
+        /// Whether the labels are integers (int64) in the ONNX file.
+        integer: bool,
+    },
+}
+
+/// What a proof releases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reveal {
+    /// One decision: a bit (single score against the threshold) or the index of the greatest score.
+    Decision,
+    /// Every output of the model.
+    Outputs,
+}
+
+/// The public integer graph of one row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skeleton {
+    /// Format version, 1.
+    pub version: u32,
+    /// The inputs.
+    pub inputs: Vec<InputSpec>,
+    /// Private linear weights lie in `[-2^weight_bits, 2^weight_bits)`.
+    pub weight_bits: u32,
+    /// Private biases lie in `[-2^bias_bits, 2^bias_bits)`.
+    pub bias_bits: u32,
+    /// Tabled functions.
+    pub functions: Vec<FunctionTable>,
+    /// The operations, operands before users.
+    pub ops: Vec<Op>,
+    /// The model's outputs.
+    pub outputs: Vec<OutputSpec>,
+    /// What is released.
+    pub reveal: Reveal,
+    /// The released scalars, in order (with `Reveal::Decision` a single one).
+    pub released: Vec<ScalarId>,
+    /// How the decision reads, for people: `"score >= 0.5"`, `"argmax"`.
+    pub decision: String,
+}
+
+/// Weights of one linear layer, integers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinearWeights {
+    /// Row-major, shape [outputs, inputs].
+    pub weights: Vec<i32>,
+    /// Shape [outputs].
+    pub biases: Vec<i64>,
+}
+
+/// All private integers of a model, in the order of the operations.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PrivateWeights {
+    /// One entry per `Op::Linear`.
+    pub linear: Vec<LinearWeights>,
+    /// One entry per `Op::Diagonal` (`weights` has one entry per scalar).
+    pub diagonal: Vec<LinearWeights>,
+}
+
+impl std::fmt::Debug for LinearWeights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LinearWeights({} weights, hidden)", self.weights.len())
+    }
+}
+
+impl std::fmt::Debug for PrivateWeights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PrivateWeights({} linear, {} diagonal, hidden)", self.linear.len(), self.diagonal.len())
+    }
+}
+
+/// A quantised model: the public skeleton and its private weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntegerModel {
+    /// The public part.
+    pub skeleton: Skeleton,
+    /// The private part.
+    pub weights: PrivateWeights,
+}

@@ -1,0 +1,4 @@
+//! What clearproof's prover and verifier must agree on: the file formats, the commitments and the
+//! check itself. Builds for `wasm32-unknown-unknown`; no input or output, no proving, no halo2 crate.
+
+pub mod artifact;

@@ -1,0 +1,1 @@
+//! Bindings of the verifier for JavaScript.
