@@ -105,8 +105,11 @@ pub struct VerifyingKey {
     pub advice_phases: Vec<u8>,
     /// Phase after which each challenge is drawn.
     pub challenge_phases: Vec<u8>,
-    /// Exact number of values of each instance column.
+    /// Exact number of values of each instance column (zero or one column).
     pub instance_lengths: Vec<u32>,
+    /// Row of the instance column that holds each released value, ascending; value `j` of batch slot `b`
+    /// of B is entry `j * B + b`. Every other instance value is zero.
+    pub released_rows: Vec<u32>,
     /// Commitments of the fixed columns.
     pub fixed_commitments: Vec<G1Affine>,
     /// Advice openings, in halo2's order.
