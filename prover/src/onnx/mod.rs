@@ -33,3 +33,8 @@ pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
     fold::fold(&mut graph);
     Ok(graph)
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

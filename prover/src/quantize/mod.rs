@@ -25,7 +25,7 @@ pub use function::FunctionError;
 pub use input::{quantize_input, InputError};
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
-pub use report::{report, Reference, Report, RowSource};
+pub use report::{report, DecisionAgreement, OutputError, Reference, Report, RowSource};
 
 use lower::Lowered;
 use ranges::Widths;

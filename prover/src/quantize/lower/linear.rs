@@ -2,7 +2,7 @@
 
 use super::super::error::QuantizeError;
 use super::super::skeleton::{Activation, LinearWeights, Op};
-use super::{Fixed, Lowering};
+use super::{Fixed, Lowering, MAX_WEIGHTS};
 use crate::onnx::Linear;
 
 impl Lowering<'_> {
@@ -20,6 +20,11 @@ impl Lowering<'_> {
             weights: self.integer_weights(&op.weights, s + d)?,
             biases: self.integer_biases(&op.bias, x.scale + s + d)?,
         };
+        let positions = x.scalars.len() / op.inputs;
+        self.weight_count = self.weight_count.saturating_add(positions * op.weights.len());
+        if self.weight_count > MAX_WEIGHTS {
+            return Err(QuantizeError::Limit { what: "weights", limit: MAX_WEIGHTS });
+        }
         let mut scalars = Vec::new();
         for position in x.scalars.chunks_exact(op.inputs) {
             self.weights.linear.push(weights.clone());

@@ -31,6 +31,9 @@ pub(crate) const MAX_SCALARS: usize = 1 << 24;
 /// Greatest number of operations of a model.
 pub(crate) const MAX_OPS: usize = 1 << 20;
 
+/// Greatest number of weights of a model, those of a layer counted once for each position.
+pub(crate) const MAX_WEIGHTS: usize = 1 << 26;
+
 /// A tensor of the integer graph.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
@@ -79,6 +82,7 @@ pub(crate) struct Lowering<'a> {
     function_errors: Vec<FunctionError>,
     tables: HashMap<(Curve, u32, u32), u32>,
     weights: PrivateWeights,
+    weight_count: usize,
     tensors: Vec<Option<Fixed>>,
     /// Narrowed copies of scalars that were wider than `activation_bits`.
     narrowed: HashMap<ScalarId, ScalarId>,
@@ -180,6 +184,7 @@ impl<'a> Lowering<'a> {
             function_errors: Vec::new(),
             tables: HashMap::new(),
             weights: PrivateWeights::default(),
+            weight_count: 0,
             tensors: vec![None; graph.values.len()],
             narrowed: HashMap::new(),
             maxima: HashMap::new(),
