@@ -6,8 +6,3 @@
 pub mod circuit;
 pub mod prove;
 pub mod quantize;
-
-/// Keys, witnesses and proofs.
-pub mod prove {
-    pub mod export;
-}
