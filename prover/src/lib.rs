@@ -4,5 +4,6 @@
 //! weights ([`quantize`]), the skeleton a Halo2 circuit, and rows of inputs become proofs.
 
 pub mod circuit;
+pub mod onnx;
 pub mod prove;
 pub mod quantize;
