@@ -14,7 +14,7 @@ pub(crate) struct Trade {
     /// Time, symbol and side.
     pub(crate) metadata: Value,
     /// size, leverage, price, volume, position_pct; units in `tests/models/train_compliance.py`.
-    pub(crate) features: Vec<f32>,
+    pub(crate) features: Vec<f64>,
 }
 
 /// The embedded trades, in order.
