@@ -5,3 +5,8 @@
 
 pub mod onnx;
 pub mod quantize;
+
+/// Keys, witnesses and proofs.
+pub mod prove {
+    pub mod export;
+}
