@@ -11,6 +11,13 @@ export default defineConfig(
   {
     files: ["build/**/*.ts", "test/**/*.mjs", "vite.config.ts", "eslint.config.js"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    rules: {
+      // The test runner awaits its tests itself.
+      "@typescript-eslint/no-floating-promises": [
+        "error",
+        { allowForKnownSafeCalls: [{ from: "package", package: "node:test", name: ["test", "describe"] }] },
+      ],
+    },
     languageOptions: { parserOptions: { project: "./tsconfig.node.json", tsconfigRootDir: import.meta.dirname } },
   },
 );

@@ -45,7 +45,7 @@ export function inlineWorker(): Plugin {
           lib: { entry: WORKER, formats: ["iife"], name: "worker" },
         },
       });
-      const [output] = Array.isArray(result) ? result : [result];
+      const output = Array.isArray(result) ? result[0] : result;
       if (output === undefined || !("output" in output)) {
         throw new Error("the worker's build gave no output");
       }

@@ -27,7 +27,7 @@ export interface Circumstances {
 export function reportView(report: Report, about: Circumstances): HTMLElement {
   return h(
     "article",
-    { class: `report ${report.verdict}`, "data-verdict": report.verdict },
+    { class: `report ${report.verdict}`, "data-verdict": report.verdict, "data-milliseconds": about.milliseconds.toString() },
     banner(report, about),
     checks(report),
     ...records(report),
