@@ -1,8 +1,8 @@
 import "./style.css";
-import { byId, count } from "./dom.js";
+import { byId, count, fileSize, h } from "./dom.js";
 import { dropZone, ignoreStrayDrops } from "./drop-zone.js";
 import type { EvidenceFile } from "./pkg/clearproof_verifier.js";
-import { brokenView, reportView } from "./report-view.js";
+import { noVerdictView, reportView } from "./report-view.js";
 import { trustItem } from "./trust-list.js";
 import { type Pin, TrustStore } from "./trust-store.js";
 import { Superseded, Verifier, VerifierBroken } from "./verifier.js";
@@ -25,15 +25,29 @@ const verifier = new Verifier();
 const pins = new Map<string, Pin>();
 let store: TrustStore | undefined;
 let evidence: readonly EvidenceFile[] = [];
+/** Counts judgements: only the newest one may show its result. */
+let judgement = 0;
+
+/** More than any evidence file needs, and less than a browser tab can hold. */
+const MAX_BYTES = 256_000_000;
 
 async function read(files: readonly File[]): Promise<EvidenceFile[]> {
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  if (total > MAX_BYTES) {
+    throw new Error(`${fileSize(total)} were given, and this page takes at most ${fileSize(MAX_BYTES)} at a time.`);
+  }
   return Promise.all(files.map(async (file) => ({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) })));
 }
 
 /** Judges newly given files, and brings the verdict into view. */
 async function judgeFiles(files: readonly File[]): Promise<void> {
-  evidence = await read(files);
-  await judge();
+  try {
+    evidence = await read(files);
+    await judge();
+  } catch (error) {
+    evidence = [];
+    page.result.replaceChildren(noVerdictView("The files could not be read, so nothing was checked.", message(error)));
+  }
   page.result.focus({ preventScroll: true });
   page.result.scrollIntoView({ behavior: "smooth", block: "start" });
 }
@@ -44,29 +58,53 @@ async function judge(): Promise<void> {
     return;
   }
   verifier.cancel();
-  const files = evidence;
-  page.progress.textContent = `Checking ${count(files.length, "file")}…`;
+  judgement += 1;
+  const mine = judgement;
+  page.progress.textContent = `Checking ${count(evidence.length, "file")}…`;
   page.progress.hidden = false;
   page.result.setAttribute("aria-busy", "true");
+  const view = await viewOfJudgement(evidence);
+  if (mine === judgement) {
+    page.result.replaceChildren(view);
+    page.progress.hidden = true;
+    page.result.removeAttribute("aria-busy");
+  }
+}
+
+async function viewOfJudgement(files: readonly EvidenceFile[]): Promise<HTMLElement> {
   try {
     const options = { trust: [...pins.values()].map((pin) => pin.bytes), allowInsecureDevSrs: page.allowDev.checked };
+    const pinned = pins.size;
     const { report, milliseconds } = await verifier.verify(files, options);
-    page.result.replaceChildren(
-      reportView(report, {
-        files,
-        milliseconds,
-        pinned: pins.size,
-        insecureDevSrsAllowed: options.allowInsecureDevSrs,
-      }),
-    );
+    return reportView(report, {
+      files,
+      milliseconds,
+      pinned,
+      insecureDevSrsAllowed: options.allowInsecureDevSrs,
+      misplaced: report.verdict === "valid" ? [] : await trustFilesAmong(files),
+    });
   } catch (error) {
-    if (error instanceof Superseded) {
-      return; // its successor shows the result
-    }
-    page.result.replaceChildren(brokenView(error instanceof Error ? error.message : String(error)));
+    return error instanceof Superseded
+      ? h("p")
+      : noVerdictView(
+          "The verifier itself stopped. That is a defect of the verifier and says nothing about the file. Please report it.",
+          message(error),
+        );
   }
-  page.progress.hidden = true;
-  page.result.removeAttribute("aria-busy");
+}
+
+async function trustFilesAmong(files: readonly EvidenceFile[]): Promise<string[]> {
+  const names: string[] = [];
+  for (const file of files) {
+    if ((await verifier.describeTrust(file)).kind === "bundle") {
+      names.push(file.name);
+    }
+  }
+  return names;
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function showPins(): void {
@@ -98,7 +136,7 @@ async function pin(files: readonly EvidenceFile[]): Promise<void> {
       pins.set(bundle.fingerprint, { fileName: file.name, bytes: file.bytes, bundle });
       await store?.put({ fingerprint: bundle.fingerprint, fileName: file.name, bytes: file.bytes });
     } catch (error) {
-      problems.push(`${file.name} was not pinned: ${error instanceof VerifierBroken ? "the verifier stopped while reading it." : String(error)}`);
+      problems.push(`${file.name} was not pinned: ${error instanceof VerifierBroken ? "the verifier stopped while reading it." : message(error)}`);
     }
   }
   if (problems.length === 0 && store?.remembers === false) {
@@ -140,7 +178,9 @@ dropZone(page.evidenceZone, page.evidenceInput, (files) => {
   void judgeFiles(files);
 });
 dropZone(page.trustZone, page.trustInput, (files) => {
-  void read(files).then(pin);
+  read(files).then(pin, (error: unknown) => {
+    showTrustProblem(message(error));
+  });
 });
 page.allowDev.addEventListener("change", () => {
   void judge();

@@ -22,6 +22,8 @@ export interface Circumstances {
   readonly milliseconds: number;
   readonly pinned: number;
   readonly insecureDevSrsAllowed: boolean;
+  /** Names of the files that are trust files and were given as evidence. */
+  readonly misplaced: readonly string[];
 }
 
 export function reportView(report: Report, about: Circumstances): HTMLElement {
@@ -34,14 +36,14 @@ export function reportView(report: Report, about: Circumstances): HTMLElement {
   );
 }
 
-/** The verifier itself failed: no verdict, and the page says that it is not the file's fault. */
-export function brokenView(detail: string): HTMLElement {
+/** Something went wrong before a verdict: the page says so, and that the files are not judged by it. */
+export function noVerdictView(sentence: string, detail: string): HTMLElement {
   return h(
     "article",
     { class: "report broken", "data-verdict": "none" },
     h(
       "section",
-      { class: "card banner" },
+      { class: "card banner", "aria-label": "Verdict" },
       h(
         "div",
         { class: "verdict" },
@@ -51,7 +53,7 @@ export function brokenView(detail: string): HTMLElement {
           {},
           h("p", { class: "label" }, "Verdict"),
           h("h2", {}, "No verdict"),
-          h("p", { class: "sentence" }, "The verifier itself stopped. That is a defect of the verifier and says nothing about the file. Please report it."),
+          h("p", { class: "sentence" }, sentence),
           h("p", { class: "facts" }, detail),
         ),
       ),
@@ -107,6 +109,7 @@ function banner(report: Report, about: Circumstances): HTMLElement {
         h("h2", {}, TITLE[report.verdict]),
         h("p", { class: "sentence" }, verdictSentence(report)),
         ...development,
+        ...about.misplaced.map((name) => h("p", { class: "warning" }, misplacedSentence(name))),
         h("p", { class: "facts" }, facts.join(" · ")),
         save,
       ),
@@ -120,6 +123,10 @@ function banner(report: Report, about: Circumstances): HTMLElement {
         : h("p", {}, "Nothing beyond what no verdict can say; see below."),
     ),
   );
+}
+
+function misplacedSentence(name: string): string {
+  return `${name} is a trust file, not evidence. If it reached you apart from the evidence, add it under “What you trust”.`;
 }
 
 function checks(report: Report): HTMLElement {
