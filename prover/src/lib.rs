@@ -4,3 +4,8 @@
 //! weights ([`quantize`]), the skeleton a Halo2 circuit, and rows of inputs become proofs.
 
 pub mod quantize;
+
+/// Keys, witnesses and proofs.
+pub mod prove {
+    pub mod export;
+}

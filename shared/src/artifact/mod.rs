@@ -1,3 +1,6 @@
 //! The file formats: portable verifying key, verifier bundle, evidence file.
 
+pub mod bundle;
+pub(crate) mod cbor;
+pub mod evidence;
 pub mod key;
