@@ -11,12 +11,14 @@ mod graph;
 mod import;
 mod limits;
 mod ops;
+mod reference;
 mod tensor;
 
 pub use error::{ImportError, UnsupportedNode};
 pub use graph::{Graph, Kind, Port};
 pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
 pub use ops::supported;
+pub use reference::Reference;
 
 pub(crate) use float::{Affine, Arithmetic, AxisView, FloatOp, Linear, Pointwise};
 

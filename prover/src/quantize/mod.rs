@@ -4,6 +4,7 @@
 //! weights. Two models of one architecture get equal skeletons as long as their declared scales and widths
 //! are equal; those derive from the weights' magnitudes only as whole powers of two.
 
+mod encoding;
 mod error;
 mod function;
 mod input;
@@ -12,16 +13,19 @@ mod lower;
 mod options;
 mod prune;
 pub mod ranges;
+mod report;
 mod shape;
 pub mod skeleton;
 
 use crate::onnx::Graph;
 
+pub use encoding::{SkeletonError, MAX_SKELETON_BYTES};
 pub use error::QuantizeError;
 pub use function::FunctionError;
 pub use input::{quantize_input, InputError};
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
+pub use report::{report, Reference, Report, RowSource};
 
 use lower::Lowered;
 use ranges::Widths;
@@ -156,14 +160,12 @@ fn input_specs(
                 .flat_map(|row| &row[i])
                 .fold(0f64, |m, v| m.max(v.abs()));
             // Least b with 4 greatest <= 2^b.
-            let whole = if greatest > 0.0 {
-                (4.0 * greatest).log2().ceil() as i64
-            } else {
-                0
-            };
-            let whole = whole.max(2);
-            let scale = (i64::from(MAX_RANGE_BITS) - whole).clamp(0, i64::from(s));
-            (scale as u32, ((scale + whole) as u32).min(MAX_RANGE_BITS))
+            let whole = if greatest > 0.0 { (4.0 * greatest).log2().ceil() as i64 } else { 2 };
+            // Features below 1 get more fractional bits, up to 8, so that the width stays S + 2.
+            let s = i64::from(s);
+            let most = (s + 2 - whole).clamp(s, s + 8);
+            let scale = (i64::from(MAX_RANGE_BITS) - whole).clamp(0, most);
+            (scale as u32, (scale + whole).clamp(s + 2, i64::from(MAX_RANGE_BITS)) as u32)
         };
         InputSpec {
             name: port.name.clone(),

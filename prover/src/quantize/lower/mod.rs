@@ -87,6 +87,8 @@ pub(crate) struct Lowering<'a> {
     producers: Vec<Option<usize>>,
     /// Nodes whose result is only read by a Relu, which they take over.
     takes_relu: Vec<bool>,
+    /// Nodes whose errors reach an output with no bounded function between.
+    undamped: Vec<bool>,
     /// Node being lowered.
     layer: usize,
 }
@@ -183,6 +185,7 @@ impl<'a> Lowering<'a> {
             maxima: HashMap::new(),
             producers,
             takes_relu,
+            undamped: undamped(graph),
             layer: 0,
         }
     }
@@ -356,7 +359,7 @@ impl<'a> Lowering<'a> {
             .collect())
     }
 
-    /// The operands, those wider than `activation_bits` clamped to `+-2^(S + 19)`.
+    /// The operands, those wider than `activation_bits` clamped to `+-2^(S + 19)` or a little above.
     pub(crate) fn narrow(&mut self, tensor: &Fixed) -> Result<Fixed, QuantizeError> {
         let limit = self.options.activation_bits;
         let mut wide: Vec<ScalarId> = tensor
@@ -368,7 +371,9 @@ impl<'a> Lowering<'a> {
         wide.sort_unstable();
         wide.dedup();
         if !wide.is_empty() {
-            let bound = 1i64 << (self.options.scale_bits + 19).min(limit);
+            // At least 2^11 in magnitude, whatever the tensor's scale.
+            let bits = (self.options.scale_bits + 19).max(tensor.scale + 11);
+            let bound = 1i64 << bits.min(limit);
             let made = self.clamp(&wide, -bound, bound)?;
             self.narrowed.extend(wide.into_iter().zip(made));
         }
@@ -455,4 +460,28 @@ impl<'a> Lowering<'a> {
             reason: reason.into(),
         }
     }
+}
+
+/// Nodes whose errors reach an output of numbers with no bounded function between.
+fn undamped(graph: &Graph) -> Vec<bool> {
+    let mut values = vec![false; graph.values.len()];
+    for port in graph.outputs.iter().filter(|port| port.kind == Kind::Number) {
+        values[port.value] = true;
+    }
+    let mut nodes = vec![false; graph.nodes.len()];
+    for (i, node) in graph.nodes.iter().enumerate().rev() {
+        let bounded = matches!(
+            node.op,
+            FloatOp::Pointwise(Pointwise::Sigmoid | Pointwise::Tanh)
+                | FloatOp::Softmax(_)
+                | FloatOp::ArgMax { .. }
+        );
+        nodes[i] = values[node.output] && !bounded;
+        if nodes[i] {
+            for &id in &node.inputs {
+                values[id] = true;
+            }
+        }
+    }
+    nodes
 }
