@@ -90,6 +90,14 @@ pub(crate) struct Compile {
     /// Sample inputs, to choose ranges and to report the error
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
+    /// The columns of a .csv with sample inputs that are the model's inputs, in order
+    #[arg(
+        long,
+        value_name = "A,B,...",
+        value_delimiter = ',',
+        requires = "calibration"
+    )]
+    pub(crate) columns: Vec<String>,
     /// What a proof releases
     #[arg(long, value_enum, default_value = "decision")]
     pub(crate) reveal: RevealArgument,
@@ -123,13 +131,22 @@ pub(crate) struct SrsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// Inputs: JSON, .npy, .npz, an ONNX tensor .pb, or .csv; each file may hold several rows
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) input: Vec<PathBuf>,
+    /// The columns of a .csv that are the model's inputs, in order; the others become metadata
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Run {
     /// A folder that `compile` wrote
     #[arg(value_name = "DIR")]
     pub(crate) artifact: PathBuf,
-    /// Inputs: JSON, .npy, .npz or an ONNX tensor .pb
-    #[arg(long, value_name = "FILE", required = true)]
-    pub(crate) input: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -140,9 +157,8 @@ pub(crate) struct Prove {
     /// A folder that `compile` wrote
     #[arg(value_name = "DIR")]
     pub(crate) artifact: PathBuf,
-    /// Inputs: JSON, .npy, .npz or an ONNX tensor .pb; each may hold several rows
-    #[arg(long, value_name = "FILE", required = true)]
-    pub(crate) input: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
     /// A JSON array with one object a row (time, symbol, ...), bound to the proof
     #[arg(long, value_name = "FILE")]
     pub(crate) metadata: Option<PathBuf>,
@@ -168,9 +184,6 @@ pub(crate) struct Verify {
     /// Accept the reference string whose secret is published
     #[arg(long)]
     pub(crate) allow_insecure_dev_srs: bool,
-    /// Check the proofs with the stock halo2 verifier too; the two must agree
-    #[arg(long)]
-    pub(crate) reference: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -10,6 +10,7 @@ mod failure;
 mod files;
 mod metadata;
 mod progress;
+mod rows;
 mod table;
 
 use std::process::ExitCode;
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
 
 /// Help and version go to standard output; anything else is a failure.
 fn usage(error: &clap::Error) -> Result<u8, anyhow::Error> {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         print!("{error}");
         return Ok(status::OK);
     }
@@ -38,7 +42,11 @@ fn usage(error: &clap::Error) -> Result<u8, anyhow::Error> {
         return Err(Failure::usage("no command is given; see clearproof --help").into());
     }
     let text = error.to_string();
-    let cause = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let cause = text
+        .split("\n\n")
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
     Err(Failure::usage(format!("{cause}; see clearproof --help")).into())
 }
 
@@ -49,6 +57,9 @@ fn tell(error: &anyhow::Error) -> u8 {
         return failure.status;
     }
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    eprintln!("clearproof: internal error, please report it: {}", causes.join(": "));
+    eprintln!(
+        "clearproof: internal error, please report it: {}",
+        causes.join(": ")
+    );
     status::INTERNAL
 }

@@ -24,19 +24,27 @@ impl Display {
         let shown = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(0);
             let template = "{spinner} {msg:<32} [{bar:30}] {pos}/{len} {elapsed}";
-            bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("=> "));
+            bar.set_style(
+                ProgressStyle::with_template(template)
+                    .expect("the template is constant")
+                    .progress_chars("=> "),
+            );
             Shown::Bar(bar)
         } else {
             Shown::Lines(None)
         };
-        Self { shown: Mutex::new(shown) }
+        Self {
+            shown: Mutex::new(shown),
+        }
     }
 }
 
 impl Progress for Display {
     fn step(&self, name: &str, done: u64, total: u64) {
         // A poisoned lock means that a worker panicked: what is shown no longer matters.
-        let Ok(mut shown) = self.shown.lock() else { return };
+        let Ok(mut shown) = self.shown.lock() else {
+            return;
+        };
         match &mut *shown {
             Shown::Bar(bar) => {
                 bar.set_message(name.to_owned());
@@ -51,7 +59,10 @@ impl Progress for Display {
                 if let Some((step, since, told @ false)) = last {
                     if done >= total {
                         *told = true;
-                        eprintln!("{step}: {total} of {total}, {:.1} s", since.elapsed().as_secs_f64());
+                        eprintln!(
+                            "{step}: {total} of {total}, {:.1} s",
+                            since.elapsed().as_secs_f64()
+                        );
                     }
                 }
             }

@@ -16,7 +16,7 @@ use crate::table::Table;
 
 use super::compile::compile_artifact;
 use super::prove::evidence;
-use super::verify::judge;
+use super::verify::{gravest, judge};
 use super::{load_model, print, print_json};
 
 /// One line of the table; times in seconds, medians over the runs.
@@ -38,8 +38,13 @@ pub(super) fn bench(arguments: &Bench) -> Result<(), anyhow::Error> {
     let models: Vec<(String, Graph)> = if arguments.models.is_empty() {
         vec![(example::MODEL_NAME.to_owned(), onnx::load(example::MODEL)?)]
     } else {
-        let named = |path: &std::path::PathBuf| Ok((path.display().to_string(), load_model(path)?));
-        arguments.models.iter().map(named).collect::<Result<_, anyhow::Error>>()?
+        let named =
+            |path: &std::path::PathBuf| Ok((path.display().to_string(), load_model(path)?.1));
+        arguments
+            .models
+            .iter()
+            .map(named)
+            .collect::<Result<_, anyhow::Error>>()?
     };
     let mut lines = Vec::new();
     for (name, graph) in &models {
@@ -51,17 +56,28 @@ pub(super) fn bench(arguments: &Bench) -> Result<(), anyhow::Error> {
         }
     }
     if arguments.json {
-        print_json(&json!({"peak_memory_bytes": peak_memory_bytes(), "lines": lines.iter().map(to_json).collect::<Vec<_>>()}))?;
+        print_json(
+            &json!({"peak_memory_bytes": peak_memory_bytes(), "lines": lines.iter().map(to_json).collect::<Vec<_>>()}),
+        )?;
     } else {
         print(&to_table(&lines))?;
         if let Some(bytes) = peak_memory_bytes() {
-            print(&format!("\npeak memory of the whole run: {} MB\n", bytes / 1_000_000))?;
+            print(&format!(
+                "\npeak memory of the whole run: {} MB\n",
+                bytes / 1_000_000
+            ))?;
         }
     }
     Ok(())
 }
 
-fn measure(name: &str, graph: &Graph, scheme: Scheme, batch: u32, runs: u32) -> Result<Measured, anyhow::Error> {
+fn measure(
+    name: &str,
+    graph: &Graph,
+    scheme: Scheme,
+    batch: u32,
+    runs: u32,
+) -> Result<Measured, anyhow::Error> {
     let quantized = quantize(graph, &[], &QuantizeOptions::default())?;
     let options = CompileOptions {
         scheme,
@@ -79,18 +95,31 @@ fn measure(name: &str, graph: &Graph, scheme: Scheme, batch: u32, runs: u32) -> 
 
     // Any input in range serves: the circuit's cost does not depend on it.
     let scalars: usize = graph.inputs.iter().map(onnx::Port::len).sum();
-    let row = |t: u32| Row { input: (0..scalars).map(|i| (i as i64 * 37 + i64::from(t) * 11) % 64).collect(), metadata: Vec::new() };
+    let row = |t: u32| Row {
+        input: (0..scalars)
+            .map(|i| (i as i64 * 37 + i64::from(t) * 11) % 64)
+            .collect(),
+        metadata: Vec::new(),
+    };
     let rows: Vec<Row> = (0..batch).map(row).collect();
-    let (mut prove, mut prove_cpu, mut verify, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut prove, mut prove_cpu, mut verify, mut bytes) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         let (start, cpu) = (Instant::now(), cpu_seconds());
         bytes = evidence(&artifact, &rows, false)?;
         prove.push(start.elapsed().as_secs_f64());
         prove_cpu.extend(cpu.zip(cpu_seconds()).map(|(before, after)| after - before));
         let start = Instant::now();
-        let report = judge(&[(name.to_owned(), bytes.clone())], vec![artifact.bundle_bytes().to_vec()], true);
+        let reports = judge(
+            &[(name.to_owned(), bytes.clone())],
+            &[artifact.bundle_bytes().to_vec()],
+            true,
+        );
         verify.push(start.elapsed().as_secs_f64());
-        anyhow::ensure!(matches!(report.verdict, Verdict::Valid), "{name}: the proof is not valid");
+        anyhow::ensure!(
+            gravest(&reports) == Verdict::Valid,
+            "{name}: the proof is not valid"
+        );
     }
     Ok(Measured {
         model: name.to_owned(),
@@ -106,8 +135,17 @@ fn measure(name: &str, graph: &Graph, scheme: Scheme, batch: u32, runs: u32) -> 
 }
 
 fn to_table(lines: &[Measured]) -> String {
-    let heading =
-        ["model", "scheme", "batch", "parameters", "compile s", "prove s", "prove CPU s", "verify ms", "evidence bytes"];
+    let heading = [
+        "model",
+        "scheme",
+        "batch",
+        "parameters",
+        "compile s",
+        "prove s",
+        "prove CPU s",
+        "verify ms",
+        "evidence bytes",
+    ];
     let mut table = Table::new(&heading);
     for m in lines {
         table.push(vec![
@@ -117,7 +155,8 @@ fn to_table(lines: &[Measured]) -> String {
             m.parameters.to_string(),
             format!("{:.2}", m.compile),
             format!("{:.3}", m.prove),
-            m.prove_cpu.map_or_else(|| "-".to_owned(), |s| format!("{s:.2}")),
+            m.prove_cpu
+                .map_or_else(|| "-".to_owned(), |s| format!("{s:.2}")),
             format!("{:.1}", m.verify * 1e3),
             m.evidence_bytes.to_string(),
         ]);

@@ -20,7 +20,11 @@ pub(super) fn inspect(arguments: &Inspect) -> Result<(), anyhow::Error> {
         Err(ImportError::Unsupported { nodes }) => {
             show_unsupported(&nodes, arguments)?;
             let count = nodes.len();
-            Err(Failure::input(path, format!("has {count} nodes that cannot be proved; see the table")).into())
+            Err(Failure::input(
+                path,
+                format!("has {count} nodes that cannot be proved; see the table"),
+            )
+            .into())
         }
         Err(error) => Err(Failure::input(path, error).into()),
     }
@@ -28,11 +32,16 @@ pub(super) fn inspect(arguments: &Inspect) -> Result<(), anyhow::Error> {
 
 fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
     let quantized = quantize(graph, &[], &QuantizeOptions::default());
-    let integer = quantized.as_ref().map(|q| (q.model.skeleton.ops.len(), scalars(&q.model.skeleton)));
+    let integer = quantized
+        .as_ref()
+        .map(|q| (q.model.skeleton.ops.len(), q.model.skeleton.scalar_count()));
     if arguments.json {
         let port = |p: &Port| json!({"name": p.name, "shape": p.shape});
-        let operators: Vec<Value> =
-            graph.operators().iter().map(|(name, parameters)| json!({"operator": name, "parameters": parameters})).collect();
+        let operators: Vec<Value> = graph
+            .operators()
+            .iter()
+            .map(|(name, parameters)| json!({"operator": name, "parameters": parameters}))
+            .collect();
         print_json(&json!({
             "supported": integer.is_ok(),
             "reason": integer.as_ref().err().map(ToString::to_string),
@@ -46,10 +55,24 @@ fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
     } else {
         let mut table = Table::new(&["operator", "parameters", "supported"]);
         for (name, parameters) in graph.operators() {
-            table.push(vec![name.to_owned(), parameters.to_string(), "yes".to_owned()]);
+            table.push(vec![
+                name.to_owned(),
+                parameters.to_string(),
+                "yes".to_owned(),
+            ]);
         }
-        let ports = |ports: &[Port]| ports.iter().map(|p| format!("{} {:?}", p.name, p.shape)).collect::<Vec<_>>().join(", ");
-        let mut text = format!("inputs   {}\noutputs  {}\n\n", ports(&graph.inputs), ports(&graph.outputs));
+        let ports = |ports: &[Port]| {
+            ports
+                .iter()
+                .map(|p| format!("{} {:?}", p.name, p.shape))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let mut text = format!(
+            "inputs   {}\noutputs  {}\n\n",
+            ports(&graph.inputs),
+            ports(&graph.outputs)
+        );
         text += &table.render();
         text += &format!("\n{} parameters", graph.parameters());
         if let Ok((operations, scalars)) = integer {
@@ -65,15 +88,20 @@ fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
 
 fn show_unsupported(nodes: &[UnsupportedNode], arguments: &Inspect) -> Result<(), Failure> {
     if arguments.json {
-        let node = |n: &UnsupportedNode| {
-            json!({"node": n.node, "operator": n.operator, "reason": n.reason, "nearest": n.nearest})
-        };
-        return print_json(&json!({"supported": false, "unsupported": nodes.iter().map(node).collect::<Vec<_>>()}));
+        let node = |n: &UnsupportedNode| json!({"node": n.node, "operator": n.operator, "reason": n.reason, "nearest": n.nearest});
+        return print_json(
+            &json!({"supported": false, "unsupported": nodes.iter().map(node).collect::<Vec<_>>()}),
+        );
     }
     let mut table = Table::new(&["node", "operator", "supported", "nearest supported form"]);
     for node in nodes {
         let verdict = format!("no: {}", node.reason);
-        table.push(vec![node.node.clone(), node.operator.clone(), verdict, node.nearest.clone()]);
+        table.push(vec![
+            node.node.clone(),
+            node.operator.clone(),
+            verdict,
+            node.nearest.clone(),
+        ]);
     }
     print(&table.render())
 }

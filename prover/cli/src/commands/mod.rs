@@ -50,10 +50,11 @@ fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     print(&format!("{value:#}\n"))
 }
 
-/// The model of an ONNX file.
-fn load_model(path: &Path) -> Result<Graph, Failure> {
+/// An ONNX file, and the model in it.
+fn load_model(path: &Path) -> Result<(Vec<u8>, Graph), Failure> {
     let bytes = files::read(path, onnx::MAX_FILE_BYTES as u64)?;
-    onnx::load(&bytes).map_err(|e| Failure::input(path, e))
+    let graph = onnx::load(&bytes).map_err(|e| Failure::input(path, e))?;
+    Ok((bytes, graph))
 }
 
 /// A folder that `compile` wrote.
