@@ -1,0 +1,1 @@
+//! The registration proof: the committed weight cells are packed integers in range.
