@@ -9,6 +9,7 @@ mod float;
 mod fold;
 mod graph;
 mod import;
+pub mod input;
 mod limits;
 mod ops;
 mod reference;

@@ -36,7 +36,10 @@ impl Reference {
             model.set_input_fact(i, InferenceFact::dt_shape(kind, shape(port)))?;
         }
         let plan = model.into_typed()?.into_decluttered()?.into_runnable()?;
-        Ok(Self { plan, inputs: graph.inputs.clone() })
+        Ok(Self {
+            plan,
+            inputs: graph.inputs.clone(),
+        })
     }
 
     /// The numeric outputs of one row, in the file's order; nothing for an output of strings.
@@ -57,7 +60,9 @@ impl Reference {
         outputs
             .iter()
             .map(|tensor| {
-                let Ok(floats) = tensor.cast_to::<f64>() else { return Ok(None) };
+                let Ok(floats) = tensor.cast_to::<f64>() else {
+                    return Ok(None);
+                };
                 let view = floats.to_plain_array_view::<f64>()?;
                 Ok(Some(view.iter().copied().collect()))
             })
@@ -67,7 +72,10 @@ impl Reference {
 
 fn shape(port: &Port) -> Vec<usize> {
     let batch = port.batched.then_some(1);
-    batch.into_iter().chain(port.shape.iter().copied()).collect()
+    batch
+        .into_iter()
+        .chain(port.shape.iter().copied())
+        .collect()
 }
 
 fn datum(port: &Port) -> DatumType {

@@ -78,8 +78,10 @@ impl Skeleton {
         if bytes.len() > MAX_SKELETON_BYTES {
             return Err(SkeletonError::TooLarge { bytes: bytes.len() });
         }
-        let skeleton: Self = serde_json::from_slice(bytes)
-            .map_err(|e| SkeletonError::Malformed { reason: e.to_string() })?;
+        let skeleton: Self =
+            serde_json::from_slice(bytes).map_err(|e| SkeletonError::Malformed {
+                reason: e.to_string(),
+            })?;
         if skeleton.to_bytes() != bytes {
             return Err(SkeletonError::NotCanonical);
         }
@@ -93,7 +95,9 @@ impl Skeleton {
     /// The first rule that does not.
     pub fn check(&self) -> Result<(), SkeletonError> {
         require(self.version == 1, || format!("version {}", self.version))?;
-        require((1..=31).contains(&self.weight_bits), || "weight_bits".into())?;
+        require((1..=31).contains(&self.weight_bits), || {
+            "weight_bits".into()
+        })?;
         require((1..=60).contains(&self.bias_bits), || "bias_bits".into())?;
         require(self.ops.len() <= MAX_OPS, || "too many operations".into())?;
         self.check_inputs()?;
@@ -114,8 +118,12 @@ impl Skeleton {
             require(!self.inputs[..i].iter().any(|o| o.name == *name), || {
                 format!("input \"{name}\" named twice")
             })?;
-            require(input.scale_bits <= 40, || format!("scale of input \"{name}\""))?;
-            require((1..=40).contains(&input.range_bits), || format!("range of input \"{name}\""))?;
+            require(input.scale_bits <= 40, || {
+                format!("scale of input \"{name}\"")
+            })?;
+            require((1..=40).contains(&input.range_bits), || {
+                format!("range of input \"{name}\"")
+            })?;
             let len = count(&input.shape).filter(|&n| n > 0);
             total = total.saturating_add(len.ok_or_else(|| invalid("an input's shape"))?);
         }
@@ -142,15 +150,25 @@ impl Skeleton {
                     require(*shift <= 40, || at("shift"))?;
                 }
                 Op::Diagonal { shift, .. } => require(*shift <= 40, || at("shift"))?,
-                Op::Local { left, right, shift, .. } => {
-                    require(left.len() == right.len(), || at("operands of different length"))?;
+                Op::Local {
+                    left, right, shift, ..
+                } => {
+                    require(left.len() == right.len(), || {
+                        at("operands of different length")
+                    })?;
                     require(*shift <= 40, || at("shift"))?;
                 }
                 Op::Clamp { lo, hi, .. } => require(lo <= hi, || at("bounds that cross"))?,
                 Op::Function { function, .. } => {
-                    require((*function as usize) < self.functions.len(), || at("no such table"))?;
+                    require((*function as usize) < self.functions.len(), || {
+                        at("no such table")
+                    })?;
                 }
-                Op::Divide { numerators, denominators, scale_bits } => {
+                Op::Divide {
+                    numerators,
+                    denominators,
+                    scale_bits,
+                } => {
                     let same = numerators.len() == denominators.len();
                     require(same, || at("operands of different length"))?;
                     require(*scale_bits <= 40, || at("scale"))?;
@@ -164,7 +182,11 @@ impl Skeleton {
 
     fn check_outputs(&self, scalars: usize) -> Result<(), SkeletonError> {
         require(!self.outputs.is_empty(), || "no outputs".into())?;
-        let all = self.outputs.iter().flat_map(|o| &o.scalars).chain(&self.released);
+        let all = self
+            .outputs
+            .iter()
+            .flat_map(|o| &o.scalars)
+            .chain(&self.released);
         require(all.clone().all(|&id| (id as usize) < scalars), || {
             "an output that no operation makes".into()
         })?;
@@ -180,9 +202,9 @@ impl Skeleton {
         }
         let outputs = || self.outputs.iter().flat_map(|o| &o.scalars);
         match self.reveal {
-            Reveal::Decision => {
-                require(self.released.len() == 1, || "a decision is one scalar".into())
-            }
+            Reveal::Decision => require(self.released.len() == 1, || {
+                "a decision is one scalar".into()
+            }),
             Reveal::Outputs => require(outputs().eq(&self.released), || {
                 "the released scalars are not the outputs".into()
             }),
@@ -194,11 +216,17 @@ impl FunctionTable {
     fn check(&self) -> Result<(), SkeletonError> {
         let what = |what: &str| format!("table \"{}\": {what}", self.name);
         let count = self.segments.len();
-        require(count.is_power_of_two() && count <= 1 << 16, || what("number of segments"))?;
-        require(self.segment_bits <= 40 && self.shift <= 60, || what("widths"))?;
+        require(count.is_power_of_two() && count <= 1 << 16, || {
+            what("number of segments")
+        })?;
+        require(self.segment_bits <= 40 && self.shift <= 60, || {
+            what("widths")
+        })?;
         let (lo, hi) = self.domain();
         require(lo >= -(1 << 60) && hi <= 1 << 60, || what("domain"))?;
-        require(self.image().is_some_and(|i| i.bits() <= 60), || what("coefficients"))
+        require(self.image().is_some_and(|i| i.bits() <= 60), || {
+            what("coefficients")
+        })
     }
 }
 
@@ -225,7 +253,10 @@ impl IntegerModel {
             }
             let w = 1i64 << self.skeleton.weight_bits;
             let b = 1i64 << self.skeleton.bias_bits;
-            if !layer.weights.iter().all(|&v| (-w..w).contains(&i64::from(v)))
+            if !layer
+                .weights
+                .iter()
+                .all(|&v| (-w..w).contains(&i64::from(v)))
                 || !layer.biases.iter().all(|v| (-b..b).contains(v))
             {
                 return bad("a weight wider than declared");
@@ -239,6 +270,8 @@ impl IntegerModel {
 }
 
 fn count(shape: &[u32]) -> Option<usize> {
-    let n = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d as usize))?;
+    let n = shape
+        .iter()
+        .try_fold(1usize, |n, &d| n.checked_mul(d as usize))?;
     (n <= MAX_SCALARS).then_some(n)
 }

@@ -160,13 +160,19 @@ mod tests {
 
     #[test]
     fn errors_are_bounded() {
-        for (curve, out_bits, bound) in
-            [(Curve::Sigmoid, 12, 4.8e-4), (Curve::Tanh, 12, 4.0e-4), (Curve::Exp, 20, 3.0e-4)]
-        {
+        for (curve, out_bits, bound) in [
+            (Curve::Sigmoid, 12, 4.8e-4),
+            (Curve::Tanh, 12, 4.0e-4),
+            (Curve::Exp, 20, 3.0e-4),
+        ] {
             for in_bits in [12, 16, 20] {
                 let (table, error) = curve.table(in_bits, out_bits, 8);
                 assert!(table.segments.len().is_power_of_two());
-                assert!(error.max_abs < bound, "{curve:?} {in_bits}: {}", error.max_abs);
+                assert!(
+                    error.max_abs < bound,
+                    "{curve:?} {in_bits}: {}",
+                    error.max_abs
+                );
             }
         }
     }

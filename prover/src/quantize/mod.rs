@@ -160,12 +160,19 @@ fn input_specs(
                 .flat_map(|row| &row[i])
                 .fold(0f64, |m, v| m.max(v.abs()));
             // Least b with 4 greatest <= 2^b.
-            let whole = if greatest > 0.0 { (4.0 * greatest).log2().ceil() as i64 } else { 2 };
+            let whole = if greatest > 0.0 {
+                (4.0 * greatest).log2().ceil() as i64
+            } else {
+                2
+            };
             // Features below 1 get more fractional bits, up to 8, so that the width stays S + 2.
             let s = i64::from(s);
             let most = (s + 2 - whole).clamp(s, s + 8);
             let scale = (i64::from(MAX_RANGE_BITS) - whole).clamp(0, most);
-            (scale as u32, (scale + whole).clamp(s + 2, i64::from(MAX_RANGE_BITS)) as u32)
+            (
+                scale as u32,
+                (scale + whole).clamp(s + 2, i64::from(MAX_RANGE_BITS)) as u32,
+            )
         };
         InputSpec {
             name: port.name.clone(),

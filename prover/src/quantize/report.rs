@@ -107,12 +107,18 @@ pub fn report(
     };
 
     // 1. Outputs of the reference; tract where it runs every row.
-    let tract = onnx::Reference::load(file, graph)
-        .and_then(|tract| rows.iter().map(|row| tract.run(row)).collect::<Result<Vec<_>, _>>());
+    let tract = onnx::Reference::load(file, graph).and_then(|tract| {
+        rows.iter()
+            .map(|row| tract.run(row))
+            .collect::<Result<Vec<_>, _>>()
+    });
     let own: Vec<Vec<Vec<f64>>> = rows.iter().map(|row| graph.eval(row)).collect();
     let (reference, reference_note) = match &tract {
         Ok(_) => (Reference::Tract, None),
-        Err(reason) => (Reference::FloatGraph, Some(format!("tract cannot run it: {reason}"))),
+        Err(reason) => (
+            Reference::FloatGraph,
+            Some(format!("tract cannot run it: {reason}")),
+        ),
     };
 
     // 2. Row by row.
@@ -135,10 +141,15 @@ pub fn report(
         let got = model.outputs_of(&model.eval(&integers));
         for (i, (got, error)) in got.iter().zip(&mut outputs).enumerate() {
             // tract's tensor where it is one of numbers of the right size, else our own.
-            let theirs = tract.as_ref().ok().and_then(|rows| rows[r].get(i)?.as_ref());
+            let theirs = tract
+                .as_ref()
+                .ok()
+                .and_then(|rows| rows[r].get(i)?.as_ref());
             match &got.values {
                 Values::Numbers(got) => {
-                    let expected = theirs.filter(|t| t.len() == got.len()).unwrap_or(&own[r][i]);
+                    let expected = theirs
+                        .filter(|t| t.len() == got.len())
+                        .unwrap_or(&own[r][i]);
                     let mut sum = 0.0;
                     for (got, expected) in got.iter().zip(expected) {
                         let difference = (got - expected).abs();
@@ -198,7 +209,10 @@ fn to_integers(values: &[f64]) -> Vec<i64> {
 
 /// What the float model decides, by the rules of `lower/decision.rs`.
 fn float_decision(graph: &Graph, outputs: &[Vec<f64>], threshold: f64) -> i64 {
-    let label = graph.outputs.iter().position(|port| port.kind != onnx::Kind::Number);
+    let label = graph
+        .outputs
+        .iter()
+        .position(|port| port.kind != onnx::Kind::Number);
     match label {
         Some(i) => outputs[i][0] as i64,
         None if outputs[0].len() == 1 => i64::from(outputs[0][0] >= threshold),
@@ -222,7 +236,9 @@ fn synthetic_rows(graph: &Graph, inputs: &[InputSpec]) -> Vec<Row> {
     (0..SYNTHETIC_ROWS)
         .map(|_| {
             let values = graph.inputs.iter().zip(inputs).map(|(port, spec)| {
-                let limit = 2f64.powi(spec.range_bits as i32 - spec.scale_bits as i32).min(1.0);
+                let limit = 2f64
+                    .powi(spec.range_bits as i32 - spec.scale_bits as i32)
+                    .min(1.0);
                 (0..port.len()).map(|_| limit * uniform()).collect()
             });
             values.collect()

@@ -465,7 +465,11 @@ impl<'a> Lowering<'a> {
 /// Nodes whose errors reach an output of numbers with no bounded function between.
 fn undamped(graph: &Graph) -> Vec<bool> {
     let mut values = vec![false; graph.values.len()];
-    for port in graph.outputs.iter().filter(|port| port.kind == Kind::Number) {
+    for port in graph
+        .outputs
+        .iter()
+        .filter(|port| port.kind == Kind::Number)
+    {
         values[port.value] = true;
     }
     let mut nodes = vec![false; graph.nodes.len()];

@@ -33,7 +33,11 @@ impl Lowering<'_> {
             0
         };
         let drift = (s + MAX_DRIFT).saturating_sub(scale);
-        let undamped = if self.undamped[self.layer] { UNDAMPED } else { 0 };
+        let undamped = if self.undamped[self.layer] {
+            UNDAMPED
+        } else {
+            0
+        };
         structural.min(drift).max(small).max(undamped)
     }
 
