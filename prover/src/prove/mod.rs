@@ -1,7 +1,7 @@
 //! Keys, witness, the one path to a proof, batches.
 //!
 //! [`compile()`] turns an integer model into an [`Artifact`]: keys, bases, model commitment, registration
-//! proofs and the bundle an auditor needs. [`prove_rows`] proves rows of inputs against it.
+//! proofs and the bundle an auditor needs. [`prove()`] proves rows of inputs against it.
 
 mod artifact;
 pub(crate) mod bases;
@@ -20,7 +20,7 @@ mod stock;
 pub use artifact::{Artifact, ArtifactError};
 pub use bases::SrsError;
 pub use compile::{compile, rebuild, CircuitDescription, CompileOptions, InputVisibility, RebuiltKeys, SrsSource};
-pub use rows::{commit_row, prove_rows, CommittedRow, Row};
+pub use rows::{commit_row, prove, CommittedRow, EvidenceProofs, Row};
 pub use stock::{verify_reference, ReferenceError};
 
 pub use crate::circuit::params::Scheme;
@@ -38,6 +38,9 @@ pub struct Silent;
 impl Progress for Silent {
     fn step(&self, _: &str, _: u64, _: u64) {}
 }
+
+/// Why compiling failed.
+pub type CompileError = ProveError;
 
 /// Why compiling or proving failed.
 #[derive(Debug, thiserror::Error)]

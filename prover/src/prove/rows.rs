@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clearproof_shared::artifact::evidence::{Inputs, Metadata, ProvedRows};
+use clearproof_shared::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
 use clearproof_shared::commitment::metadata::{metadata_digest, row_salt};
 use clearproof_shared::commitment::record::leaf_hash;
 use clearproof_shared::encoding::{point_to_bytes, scalar_from_i64};
@@ -77,16 +77,34 @@ pub fn commit_row(artifact: &Artifact, row: Row, rng: &mut (impl RngCore + Crypt
     Ok(CommittedRow { row, blinding, point })
 }
 
+/// Proofs of one artifact's rows.
+#[derive(Clone, Debug)]
+pub struct EvidenceProofs {
+    /// The proofs, in the order of the rows; each refers to bundle 0.
+    pub proofs: Vec<ProvedRows>,
+}
+
+impl EvidenceProofs {
+    /// The bytes of an evidence file; without its bundle it names the bundle by digest.
+    pub fn evidence(&self, artifact: &Artifact, with_bundle: bool) -> Vec<u8> {
+        let bundle = match with_bundle {
+            true => BundleRef::Embedded(artifact.bundle_bytes().to_vec()),
+            false => BundleRef::Digest(artifact.bundle_digest()),
+        };
+        Evidence { bundles: vec![bundle], origin: String::new(), proofs: self.proofs.clone() }.encode()
+    }
+}
+
 /// Proves rows, in batches of the circuit's size. Every proof refers to bundle 0 of its evidence.
 ///
 /// # Errors
 /// When a row has another shape, or lies outside the declared range.
-pub fn prove_rows(
+pub fn prove(
     artifact: &Artifact,
     rows: &[Row],
     rng: &mut (impl RngCore + CryptoRng),
     progress: &dyn Progress,
-) -> Result<Vec<ProvedRows>, ProveError> {
+) -> Result<EvidenceProofs, ProveError> {
     if rows.is_empty() {
         return Err(ProveError::NoRows);
     }
@@ -99,7 +117,7 @@ pub fn prove_rows(
         proved.push(prove_batch(artifact, &committed, rng)?);
     }
     progress.step("prove", total, total);
-    Ok(proved)
+    Ok(EvidenceProofs { proofs: proved })
 }
 
 /// Proves one batch of committed rows.
