@@ -14,8 +14,9 @@ use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
 use halo2_proofs::poly::kzg::multiopen::ProverSHPLONK;
 use halo2_proofs::poly::ProverQuery;
 use halo2_proofs::transcript::{EncodedChallenge, TranscriptWrite};
-use halo2curves::bn256::{Bn256, G1Affine};
-use rand_core::RngCore;
+use halo2curves::bn256::{Bn256, G1Affine, G2Affine};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
 
 use super::bases::{Bases, Extra};
 use super::scheme::OwnScheme;
@@ -24,7 +25,7 @@ impl Bases {
     /// halo2's KZG parameters over the same points.
     pub(crate) fn stock_kzg(&self) -> ParamsKZG<Bn256> {
         let Extra::Kzg { g2, tau_g2, .. } = &self.extra else { unreachable!("asked of KZG bases only") };
-        ParamsKZG::from_parts(self.k, self.g.clone(), Some(self.g_lagrange.clone()), *g2, *tau_g2)
+        kzg_params(self.k, self.g.clone(), self.g_lagrange.clone(), *g2, *tau_g2)
     }
 
     /// halo2's IPA parameters over the same generators. With `lagrange` unset its Lagrange bases are left out:
@@ -40,6 +41,13 @@ impl Bases {
         put(u);
         ParamsIPA::read(&mut &bytes[..]).expect("points written a moment ago")
     }
+}
+
+/// halo2's KZG parameters of given points. The crate makes them from other parameters only; which ones does not
+/// matter, every field is replaced.
+pub(crate) fn kzg_params(k: u32, g: Vec<G1Affine>, g_lagrange: Vec<G1Affine>, g2: G2Affine, tau_g2: G2Affine) -> ParamsKZG<Bn256> {
+    let any = ParamsKZG::<Bn256>::setup(1, ChaCha20Rng::from_seed([0; 32]));
+    any.from_parts(k, g, Some(g_lagrange), g2, tau_g2)
 }
 
 /// SHPLONK.

@@ -14,9 +14,10 @@ use halo2_proofs::plonk::{self, verify_proof};
 use halo2_proofs::poly::ipa::commitment::IPACommitmentScheme;
 use halo2_proofs::poly::ipa::multiopen::VerifierIPA;
 use halo2_proofs::poly::ipa::strategy::SingleStrategy as IpaStrategy;
-use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
+use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy as KzgStrategy;
+use halo2_proofs::poly::VerificationStrategy;
 use halo2_proofs::transcript::{Blake2bRead, Challenge255, Transcript, TranscriptReadBuffer};
 use halo2_proofs::SerdeFormat;
 use halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
@@ -89,7 +90,7 @@ pub fn verify_reference(bundle: &Bundle, released: &[ark_bn254::Fr], digest: &[u
             let mut g = vec![G1Affine::identity(); n];
             g[0] = g1_from_ark(g1);
             let lagrange = vec![G1Affine::identity(); n];
-            let params = ParamsKZG::<Bn256>::from_parts(key.k, g, Some(lagrange), g2_from_ark(g2), g2_from_ark(tau_g2));
+            let params = super::opening::kzg_params(key.k, g, lagrange, g2_from_ark(g2), g2_from_ark(tau_g2));
             verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
                 &params,
                 &vk,
