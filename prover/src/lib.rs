@@ -5,5 +5,6 @@
 
 pub mod circuit;
 pub mod onnx;
+pub mod plan;
 pub mod prove;
 pub mod quantize;

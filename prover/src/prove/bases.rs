@@ -198,7 +198,7 @@ pub(crate) fn root_of_unity(k: u32) -> Fr {
     (k..Fr::S).fold(Fr::ROOT_OF_UNITY, |w, _| w.square())
 }
 
-fn lagrange(g: &[G1Affine], k: u32) -> Vec<G1Affine> {
+pub(crate) fn lagrange(g: &[G1Affine], k: u32) -> Vec<G1Affine> {
     g_to_lagrange(g.iter().map(|p| p.to_curve()).collect(), k)
 }
 
