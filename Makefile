@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 # Seconds that `make fuzz` spends on each decoder.
-SECONDS ?= 60
+FUZZ_SECONDS ?= 60
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 COMMAND = $(CARGO) run --release --quiet --locked --package clearproof --
@@ -13,7 +13,7 @@ help:
 	@echo "make demo   compile the example model, prove trades, verify them, build the page"
 	@echo "make test   every check that a change must pass"
 	@echo "make bench  the performance tables, measured here and now"
-	@echo "make fuzz   the decoders, SECONDS=$(SECONDS) each"
+	@echo "make fuzz   the decoders, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make lint   format and lints"
 	@echo "make deny   licences, advisories and sources (needs cargo-deny)"
 
@@ -62,7 +62,7 @@ bench:
 	$(COMMAND) bench
 
 fuzz:
-	fuzz/run.sh $(SECONDS)
+	fuzz/run.sh $(FUZZ_SECONDS)
 
 deny:
 	$(CARGO) deny check

@@ -48,6 +48,14 @@ impl Failure {
         }
     }
 
+    /// A file is not what it should be; the error names it.
+    pub(crate) fn bad_input(cause: &impl fmt::Display) -> Self {
+        Self {
+            status: status::BAD_INPUT,
+            sentence: cause.to_string(),
+        }
+    }
+
     /// `path` could not be written.
     pub(crate) fn output(path: &Path, cause: &std::io::Error) -> Self {
         let mend = match cause.kind() {

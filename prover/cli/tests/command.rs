@@ -515,17 +515,16 @@ fn an_artifact_of_another_version_is_a_bad_file() {
     for name in names(&folder.join("approved")) {
         fs::copy(folder.join("approved").join(&name), copy.join(&name)).unwrap();
     }
-    let bundle = copy.join("verifier.bin");
-    let mut bytes = fs::read(&bundle).unwrap();
-    // A map of nine, key 0, the version.
-    bytes[2] = 9;
-    fs::write(&bundle, bytes).unwrap();
+    let manifest = copy.join("artifact.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    assert!(text.contains("\"format\": 1"));
+    fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 99")).unwrap();
     let rows = folder.join("rows.json");
     fails(
         work.path(),
         &["run", "approved", "--input", path(&rows)],
         BAD_INPUT,
-        &["approved", "version"],
+        &["approved", "format 99"],
     );
     fails(
         work.path(),

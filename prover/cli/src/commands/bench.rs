@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use clearproof_prover::onnx::{self, Graph};
-use clearproof_prover::prove::{CompileOptions, InputVisibility, Row, SrsSource};
+use clearproof_prover::prove::{CompileOptions, InputVisibility, Row, Scheme, SrsSource};
 use clearproof_prover::quantize::{quantize, QuantizeOptions};
-use clearproof_shared::artifact::key::Scheme;
 use clearproof_shared::verify::Verdict;
 use serde_json::{json, Value};
 

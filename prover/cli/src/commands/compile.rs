@@ -4,12 +4,12 @@ use std::path::Path;
 
 use clearproof_prover::onnx::input::InputShape;
 use clearproof_prover::prove::{
-    self, Artifact, CompileError, CompileOptions, InputVisibility, SrsSource,
+    self, Artifact, CompileError, CompileOptions, InputVisibility, Scheme, SrsSource,
 };
 use clearproof_prover::quantize::skeleton::Reveal;
 use clearproof_prover::quantize::{self, quantize, QuantizeOptions, Quantized, Report, RowSource};
 use clearproof_shared::artifact::bundle::Bundle;
-use clearproof_shared::artifact::key::{Scheme, VerifyingKey};
+use clearproof_shared::artifact::key::{self, VerifyingKey};
 use serde_json::json;
 
 use crate::args::{Compile, InputsArgument, RevealArgument, SchemeArgument, SrsArguments};
@@ -64,7 +64,8 @@ fn compile_model(path: &Path, out: &Path, arguments: &Compile) -> Result<(), any
             .map(|s| s.to_string_lossy().into_owned())
             .unwrap_or_default(),
     };
-    let artifact = compile_artifact(&quantized, &options).map_err(|e| Failure::input(path, e))?;
+    let artifact = compile_artifact(&quantized, &options)
+        .map_err(|e| compile_failure(path, arguments.srs.file.as_deref(), e))?;
     // 4. The folder, whole or not at all.
     save(&artifact, &error, out)?;
     print(&summary(out, &artifact, &error))?;
@@ -106,6 +107,15 @@ pub(super) fn compile_artifact(
     options: &CompileOptions,
 ) -> Result<Artifact, CompileError> {
     prove::compile(&quantized.model, options, &Display::new())
+}
+
+/// Blames the reference string where it is at fault, else the model.
+fn compile_failure(model: &Path, srs: Option<&Path>, error: CompileError) -> Failure {
+    match (error, srs) {
+        (error @ CompileError::Read { .. }, _) => Failure::bad_input(&error),
+        (CompileError::Srs(error), Some(srs)) => Failure::input(srs, error),
+        (error, _) => Failure::input(model, error),
+    }
 }
 
 /// Writes the folder: the artifact, and `report.json` with the circuit and the error.
@@ -182,8 +192,12 @@ fn rebuild(path: &Path, arguments: &Compile) -> Result<(), anyhow::Error> {
     let bytes = files::read(path, MOST_BUNDLE_BYTES)?;
     let bundle = Bundle::decode(&bytes).map_err(|e| Failure::input(path, e))?;
     let key = VerifyingKey::decode(&bundle.key).map_err(|e| Failure::input(path, e))?;
-    let srs = srs_source(key.scheme(), &arguments.srs)?;
-    let rebuilt = prove::rebuild(&bundle.skeleton, &bundle.params, key.scheme(), &srs)
+    let scheme = match key.scheme() {
+        key::Scheme::Ipa => Scheme::Ipa,
+        key::Scheme::Kzg => Scheme::Kzg,
+    };
+    let srs = srs_source(scheme, &arguments.srs)?;
+    let rebuilt = prove::rebuild(&bundle.skeleton, &bundle.params, &srs, &Display::new())
         .map_err(|e| Failure::input(path, e))?;
     let mut text = format!("circuit       {}\n", hex(&rebuilt.circuit_id));
     for id in &rebuilt.registration_ids {

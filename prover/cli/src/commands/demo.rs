@@ -5,10 +5,9 @@ use std::time::Instant;
 
 use clearproof_prover::onnx::input::{self, Format, InputFile, InputShape};
 use clearproof_prover::onnx::{self, Graph};
-use clearproof_prover::prove::{CompileOptions, InputVisibility, Row, SrsSource};
+use clearproof_prover::prove::{CompileOptions, InputVisibility, Row, Scheme, SrsSource};
 use clearproof_prover::quantize::skeleton::Reveal;
 use clearproof_prover::quantize::{self, quantize, QuantizeOptions};
-use clearproof_shared::artifact::key::Scheme;
 use clearproof_shared::verify::Verdict;
 
 use crate::args::Demo;

@@ -59,7 +59,7 @@ fn load_model(path: &Path) -> Result<(Vec<u8>, Graph), Failure> {
 
 /// A folder that `compile` wrote.
 fn load_artifact(folder: &Path) -> Result<Artifact, Failure> {
-    Artifact::load(folder).map_err(|e| Failure::input(folder, e))
+    Artifact::load(folder).map_err(|e| Failure::bad_input(&e))
 }
 
 /// Lower-case hexadecimal.
