@@ -46,7 +46,7 @@ use halo2_proofs::poly::ipa::strategy::SingleStrategy as SingleIpa;
 use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
 use halo2_proofs::poly::kzg::multiopen::{ProverSHPLONK, VerifierSHPLONK};
 use halo2_proofs::poly::kzg::strategy::SingleStrategy as SingleKzg;
-use halo2_proofs::poly::{EvaluationDomain, Rotation};
+use halo2_proofs::poly::{EvaluationDomain, Rotation, VerificationStrategy};
 use halo2_proofs::transcript::{
     Blake2bRead, Blake2bWrite, Challenge255, Transcript, TranscriptReadBuffer, TranscriptWrite,
     TranscriptWriterBuffer,
@@ -111,6 +111,7 @@ fn int(value: i64) -> Fr {
 impl Circuit<Fr> for Toy {
     type Config = ToyConfig;
     type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
 
     fn without_witnesses(&self) -> Self {
         Self::default()
@@ -283,7 +284,7 @@ fn unit_commitments<'p, P: Params<'p, G1Affine>>(
     (0..ROWS).map(commit).collect()
 }
 
-fn keys<'p, P: Params<'p, G1Affine>>(params: &P) -> (ProvingKey<G1Affine>, Vec<G1Affine>) {
+fn keys<'p, P: Params<'p, G1Affine> + Sync>(params: &P) -> (ProvingKey<G1Affine>, Vec<G1Affine>) {
     let circuit = Toy::default();
     let vk = keygen_vk(params, &circuit).expect("the circuit fits");
     let lagrange = unit_commitments(params, vk.get_domain());
