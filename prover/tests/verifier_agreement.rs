@@ -12,7 +12,7 @@ use ark_ff::{AdditiveGroup as _, Field as _};
 use clearproof_prover::prove::export::{
     export_key, g1_from_ark, g1_to_ark, g2_from_ark, scalar_from_ark, scalar_to_ark, Linkage,
 };
-use clearproof_shared::artifact::bundle::Bundle;
+use clearproof_shared::artifact::bundle::{Bundle, Registration};
 use clearproof_shared::artifact::evidence::{
     BundleRef, Disclosure, Evidence, Inputs, Metadata, ProvedRows,
 };
@@ -20,9 +20,7 @@ use clearproof_shared::artifact::key::{Link, LinkKind, Scheme, Srs, VerifyingKey
 use clearproof_shared::commitment::metadata::{metadata_digest, row_salt};
 use clearproof_shared::commitment::record::leaf_hash;
 use clearproof_shared::commitment::{disclosure, input};
-use clearproof_shared::encoding::{
-    g1_to_bytes, point_to_bytes, points_to_bytes, scalar_to_bytes,
-};
+use clearproof_shared::encoding::{g1_to_bytes, point_to_bytes, points_to_bytes, scalar_to_bytes};
 use clearproof_shared::verify::link::link_tag;
 use clearproof_shared::verify::report::{names, Outcome};
 use clearproof_shared::verify::srs::{dev_srs, dev_tau};
@@ -46,7 +44,7 @@ use halo2_proofs::poly::ipa::strategy::SingleStrategy as SingleIpa;
 use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
 use halo2_proofs::poly::kzg::multiopen::{ProverSHPLONK, VerifierSHPLONK};
 use halo2_proofs::poly::kzg::strategy::SingleStrategy as SingleKzg;
-use halo2_proofs::poly::{EvaluationDomain, Rotation};
+use halo2_proofs::poly::{EvaluationDomain, Rotation, VerificationStrategy};
 use halo2_proofs::transcript::{
     Blake2bRead, Blake2bWrite, Challenge255, Transcript, TranscriptReadBuffer, TranscriptWrite,
     TranscriptWriterBuffer,
@@ -111,6 +109,7 @@ fn int(value: i64) -> Fr {
 impl Circuit<Fr> for Toy {
     type Config = ToyConfig;
     type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
 
     fn without_witnesses(&self) -> Self {
         Self::default()
@@ -155,28 +154,31 @@ impl Circuit<Fr> for Toy {
                 q * (one - before) * sum,
             ]
         });
-        meta.create_gate("sum = sum_t delta^t sum_k beta^k y_k, y_0 released", |meta| {
-            let q = meta.query_fixed(c.q_output, Rotation::cur());
-            let (beta, delta) = (meta.query_challenge(c.beta), meta.query_challenge(c.delta));
-            let mut folded = Expression::Constant(Fr::ZERO);
-            for rotation in [1, 0, -1] {
-                let mut outputs = Expression::Constant(Fr::ZERO);
-                for y in c.y.iter().rev() {
-                    let y = meta.query_advice(*y, Rotation(rotation));
-                    outputs = outputs * beta.clone() + y;
+        meta.create_gate(
+            "sum = sum_t delta^t sum_k beta^k y_k, y_0 released",
+            |meta| {
+                let q = meta.query_fixed(c.q_output, Rotation::cur());
+                let (beta, delta) = (meta.query_challenge(c.beta), meta.query_challenge(c.delta));
+                let mut folded = Expression::Constant(Fr::ZERO);
+                for rotation in [1, 0, -1] {
+                    let mut outputs = Expression::Constant(Fr::ZERO);
+                    for y in c.y.iter().rev() {
+                        let y = meta.query_advice(*y, Rotation(rotation));
+                        outputs = outputs * beta.clone() + y;
+                    }
+                    folded = folded * delta.clone() + outputs;
                 }
-                folded = folded * delta.clone() + outputs;
-            }
-            let after = meta.query_advice(c.y[0], Rotation(2)) * Fr::from(5);
-            let sum = meta.query_advice(c.sum, Rotation::cur());
-            let mut gates = vec![q.clone() * (sum - folded) + q.clone() * after];
-            for rotation in [-1, 0, 1] {
-                let released = meta.query_instance(c.released, Rotation(rotation));
-                let y = meta.query_advice(c.y[0], Rotation(rotation));
-                gates.push(q.clone() * -(released - y));
-            }
-            gates
-        });
+                let after = meta.query_advice(c.y[0], Rotation(2)) * Fr::from(5);
+                let sum = meta.query_advice(c.sum, Rotation::cur());
+                let mut gates = vec![q.clone() * (sum - folded) + q.clone() * after];
+                for rotation in [-1, 0, 1] {
+                    let released = meta.query_instance(c.released, Rotation(rotation));
+                    let y = meta.query_advice(c.y[0], Rotation(rotation));
+                    gates.push(q.clone() * -(released - y));
+                }
+                gates
+            },
+        );
         config
     }
 
@@ -204,8 +206,8 @@ impl Circuit<Fr> for Toy {
                 let delta = region.get_challenge(c.delta);
                 let mut sum = Value::known(Fr::ZERO);
                 for row in 0..INPUTS {
-                    let v =
-                        beta.map(|beta| int(self.weights[0][row]) + beta * int(self.weights[1][row]));
+                    let v = beta
+                        .map(|beta| int(self.weights[0][row]) + beta * int(self.weights[1][row]));
                     let z = delta.map(|delta| {
                         let slots = self.inputs.iter().rev();
                         slots.fold(Fr::ZERO, |z, inputs| z * delta + int(inputs[row]))
@@ -216,6 +218,81 @@ impl Circuit<Fr> for Toy {
                     sum = sum + v * z;
                 }
                 region.assign_advice(c.sum, INPUTS, sum);
+                Ok(())
+            },
+        )
+    }
+}
+
+/// The weights again, in columns of their own, so that gates can speak of each.
+#[derive(Clone, Debug, Default)]
+struct Register {
+    weights: [[i64; INPUTS]; OUTPUTS],
+}
+
+#[derive(Clone, Debug)]
+struct RegisterConfig {
+    w: [Column<Advice>; OUTPUTS],
+    v: Column<Advice>,
+    q_usable: Column<Fixed>,
+    beta: Challenge,
+}
+
+impl Circuit<Fr> for Register {
+    type Config = RegisterConfig;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = ();
+
+    fn without_witnesses(&self) -> Self {
+        Self::default()
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> RegisterConfig {
+        let config = RegisterConfig {
+            w: [(); OUTPUTS].map(|()| meta.advice_column_in(FirstPhase)),
+            beta: meta.challenge_usable_after(FirstPhase),
+            v: meta.advice_column_in(SecondPhase),
+            q_usable: meta.fixed_column(),
+        };
+        let c = config.clone();
+        meta.create_gate("v = sum_k beta^k w_k", |meta| {
+            let beta = meta.query_challenge(c.beta);
+            let mut folded = Expression::Constant(Fr::ZERO);
+            for w in c.w.iter().rev() {
+                folded = folded * beta.clone() + meta.query_advice(*w, Rotation::cur());
+            }
+            let v = meta.query_advice(c.v, Rotation::cur());
+            // As many openings of one column as the decision circuit has: the same blinding rows.
+            for rotation in [-1, 1, 2] {
+                let other = meta.query_advice(c.w[0], Rotation(rotation));
+                folded = folded + other * Fr::ZERO;
+            }
+            vec![meta.query_fixed(c.q_usable, Rotation::cur()) * (v - folded)]
+        });
+        config
+    }
+
+    fn synthesize(&self, c: RegisterConfig, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        layouter.assign_region(
+            || "both phases",
+            |mut region| {
+                for row in 0..USABLE {
+                    region.assign_fixed(c.q_usable, row, Fr::ONE);
+                }
+                for (column, weights) in c.w.iter().zip(&self.weights) {
+                    for (row, weight) in weights.iter().enumerate() {
+                        region.assign_advice(*column, row, Value::known(int(*weight)));
+                    }
+                }
+                region.next_phase();
+                let beta = region.get_challenge(c.beta);
+                for row in 0..INPUTS {
+                    let v = beta.map(|beta| {
+                        let columns = self.weights.iter().rev();
+                        columns.fold(Fr::ZERO, |v, column| v * beta + int(column[row]))
+                    });
+                    region.assign_advice(c.v, row, v);
+                }
                 Ok(())
             },
         )
@@ -237,9 +314,18 @@ struct Committed {
     blind: Fr,
 }
 
+/// A circuit with its keys and the number of its columns in each phase.
+struct Compiled {
+    pk: ProvingKey<G1Affine>,
+    key: VerifyingKey,
+    prepared: PreparedKey,
+    phases: [usize; 2],
+}
+
 struct Setup {
     parameters: Parameters,
-    pk: ProvingKey<G1Affine>,
+    toy: Compiled,
+    register: Compiled,
     key: VerifyingKey,
     prepared: PreparedKey,
     generators: Arc<Generators>,
@@ -267,7 +353,12 @@ fn kzg_parameters(k: u32) -> ParamsKZG<Bn256> {
         unreachable!("the development string is KZG's")
     };
     ParamsKZG::<Bn256>::setup(1, ChaCha20Rng::from_seed([0; 32])).from_parts(
-        k, affine, None, g2_from_ark(&g2), g2_from_ark(&tau_g2))
+        k,
+        affine,
+        None,
+        g2_from_ark(&g2),
+        g2_from_ark(&tau_g2),
+    )
 }
 
 fn unit_commitments<'p, P: Params<'p, G1Affine>>(
@@ -283,19 +374,49 @@ fn unit_commitments<'p, P: Params<'p, G1Affine>>(
     (0..ROWS).map(commit).collect()
 }
 
-fn keys<'p, P: Params<'p, G1Affine>>(params: &P) -> (ProvingKey<G1Affine>, Vec<G1Affine>) {
-    let circuit = Toy::default();
-    let vk = keygen_vk(params, &circuit).expect("the circuit fits");
-    let lagrange = unit_commitments(params, vk.get_domain());
-    (keygen_pk(params, vk, &circuit).expect("as before"), lagrange)
+fn keygen<'p, P, C>(params: &P, circuit: &C) -> ProvingKey<G1Affine>
+where
+    P: Params<'p, G1Affine> + Sync,
+    C: Circuit<Fr>,
+{
+    let vk = keygen_vk(params, circuit).expect("the circuit fits");
+    keygen_pk(params, vk, circuit).expect("as before")
+}
+
+fn both_keys<'p, P>(params: &P) -> (ProvingKey<G1Affine>, ProvingKey<G1Affine>, Vec<G1Affine>)
+where
+    P: Params<'p, G1Affine> + Sync,
+{
+    let toy = keygen(params, &Toy::default());
+    let lagrange = unit_commitments(params, toy.get_vk().get_domain());
+    (toy, keygen(params, &Register::default()), lagrange)
+}
+
+impl Compiled {
+    fn new(
+        pk: ProvingKey<G1Affine>,
+        linkage: &Linkage,
+        srs: Srs,
+        generators: &Arc<Generators>,
+        phases: [usize; 2],
+    ) -> Self {
+        let key = export_key(pk.get_vk(), linkage, srs).expect("within the caps");
+        let prepared = PreparedKey::new(key.clone(), Arc::clone(generators)).expect("checked");
+        Self {
+            pk,
+            key,
+            prepared,
+            phases,
+        }
+    }
 }
 
 impl Setup {
     fn new(scheme: Scheme) -> Self {
-        let (parameters, pk, lagrange, srs, generators) = match scheme {
+        let (parameters, pks, srs, generators) = match scheme {
             Scheme::Ipa => {
                 let params = ParamsIPA::<G1Affine>::new(K);
-                let (pk, lagrange) = keys(&params);
+                let pks = both_keys(&params);
                 // W and U are private: the last two points that `write` gives.
                 let mut bytes = vec![];
                 params.write(&mut bytes).expect("memory");
@@ -310,15 +431,16 @@ impl Setup {
                 };
                 let points = params.get_g().iter().map(g1_to_ark).collect();
                 let generators = Generators::new(points);
-                (Parameters::Ipa(params), pk, lagrange, srs, generators)
+                (Parameters::Ipa(params), pks, srs, generators)
             }
             Scheme::Kzg => {
                 let params = kzg_parameters(K);
-                let (pk, lagrange) = keys(&params);
+                let pks = both_keys(&params);
                 let none = Generators::none();
-                (Parameters::Kzg(params), pk, lagrange, dev_srs(K), none)
+                (Parameters::Kzg(params), pks, dev_srs(K), none)
             }
         };
+        let (toy, register, lagrange) = pks;
         let link = |kind, column: usize, challenge, count: usize| Link {
             kind,
             column: column as u32,
@@ -338,13 +460,28 @@ impl Setup {
             released_rows: (0..SLOTS).map(|t| (FIRST_OUTPUT + t) as u32).collect(),
             instance_length: Some((FIRST_OUTPUT + SLOTS) as u32),
         };
-        let key = export_key(pk.get_vk(), &linkage, srs).expect("within the caps");
-        let prepared = PreparedKey::new(key.clone(), Arc::clone(&generators)).expect("checked");
+        let toy = Compiled::new(
+            toy,
+            &linkage,
+            srs.clone(),
+            &generators,
+            [SLOTS + OUTPUTS, 3],
+        );
+        let linkage = Linkage {
+            links: vec![link(LinkKind::Model, OUTPUTS, 0, OUTPUTS)],
+            tail_bases: lagrange[USABLE..].to_vec(),
+            row_bases: vec![],
+            input_rows: vec![],
+            released_rows: vec![],
+            instance_length: None,
+        };
+        let register = Compiled::new(register, &linkage, srs, &generators, [OUTPUTS, 1]);
         Self {
             parameters,
-            pk,
-            key,
-            prepared,
+            key: toy.key.clone(),
+            prepared: toy.prepared.clone(),
+            toy,
+            register,
             generators,
             lagrange,
         }
@@ -404,79 +541,109 @@ impl Setup {
         column
     }
 
-    /// The Halo2 proof, then the link.
+    /// A proof of decisions: the Halo2 proof, then the link.
     fn prove(&self, toy: &Toy, job: &Job) -> Vec<u8> {
-        let statement = job.digest(self);
+        let inputs = job.padded_inputs();
+        let links = [(0, job.model.as_slice()), (1, inputs.as_slice())];
         let instance = self.instance(&job.released);
-        match &self.parameters {
-            Parameters::Ipa(params) => self
-                .prove_with::<IPACommitmentScheme<G1Affine>, ProverIPA<'_, G1Affine>>(
-                    params, toy, job, &statement, &instance,
-                ),
-            Parameters::Kzg(params) => self
-                .prove_with::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>>(
-                    params, toy, job, &statement, &instance,
-                ),
-        }
+        let statement = job.digest(self);
+        self.prove_linked(
+            &self.toy,
+            toy,
+            job.seed,
+            &statement,
+            Some(&instance),
+            &links,
+        )
     }
 
-    fn prove_with<'p, S, P>(
+    /// A registration proof of the job's model.
+    fn prove_registration(&self, toy: &Toy, job: &Job) -> Vec<u8> {
+        let model: Vec<_> = job.model.iter().map(|c| g1_to_ark(&c.point)).collect();
+        let statement = Statement {
+            claimed: Claimed::Registration,
+            model: &model,
+            inputs: &[],
+            leaves: &[],
+            origin: "",
+            released: &[],
+        };
+        let id = self.register.prepared.circuit_id();
+        let statement = statement.digest(self.key.scheme(), id);
+        let circuit = Register {
+            weights: toy.weights,
+        };
+        let links = [(0, job.model.as_slice())];
+        self.prove_linked(&self.register, &circuit, job.seed, &statement, None, &links)
+    }
+
+    fn prove_linked<C: Circuit<Fr> + Clone + Sync>(
         &self,
-        params: &'p S::ParamsProver,
-        toy: &Toy,
-        job: &Job,
+        compiled: &Compiled,
+        circuit: &C,
+        seed: [u8; 32],
         statement: &[u8; 32],
-        instance: &[Fr],
-    ) -> Vec<u8>
-    where
-        S: CommitmentScheme<Scalar = Fr, Curve = G1Affine>,
-        P: Prover<'p, S>,
-        S::ParamsProver: Sync,
-    {
-        let mut transcript = Blake2bWrite::<_, G1Affine, Challenge255<_>>::init(vec![]);
+        instance: Option<&[Fr]>,
+        links: &[(usize, &[Committed])],
+    ) -> Vec<u8> {
+        let mut transcript = Writer::init(vec![]);
         absorb(&mut transcript, statement);
-        create_proof::<S, P, _, _, _, _>(
-            params,
-            &self.pk,
-            &[toy.clone()],
-            &[&[instance]],
-            ChaCha20Rng::from_seed(job.seed),
-            &mut transcript,
-        )
-        .expect("the prover accepts any witness");
+        match &self.parameters {
+            Parameters::Ipa(params) => {
+                create::<IPACommitmentScheme<G1Affine>, ProverIPA<'_, G1Affine>, C>(
+                    params,
+                    compiled,
+                    circuit,
+                    seed,
+                    instance,
+                    &mut transcript,
+                );
+            }
+            Parameters::Kzg(params) => {
+                create::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, C>(
+                    params,
+                    compiled,
+                    circuit,
+                    seed,
+                    instance,
+                    &mut transcript,
+                );
+            }
+        }
         // The challenges of the proof so far, and the prover's own blinding scalars.
         let written = transcript.clone().finalize();
-        let (beta, delta) = self.challenges(statement, instance, &written);
-        let mut rng = ChaCha20Rng::from_seed(job.seed);
-        let phase_0 = SLOTS + OUTPUTS;
+        let challenges = self.challenges(compiled, statement, instance, &written);
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let [phase_0, phase_1] = compiled.phases;
         for _ in 0..phase_0 * (TAIL + 1) {
             Fr::random(&mut rng);
         }
-        let tails = [(); 3].map(|()| [(); TAIL].map(|()| Fr::random(&mut rng)));
-        let blinds = [(); 3].map(|()| Fr::random(&mut rng));
+        let mut tails = vec![];
+        for _ in 0..phase_1 {
+            tails.push([(); TAIL].map(|()| Fr::random(&mut rng)));
+        }
+        let blinds: Vec<Fr> = (0..phase_1).map(|_| Fr::random(&mut rng)).collect();
         // D's opening over the bases.
         transcript
             .common_scalar(scalar_from_ark(&link_tag()))
             .expect("memory");
         let rho: Fr = *transcript.squeeze_challenge_scalar::<()>();
         let mut secrets = [Fr::ZERO; TAIL + 1];
-        let combined = [
-            (Fr::ONE, 0, beta, &job.model),
-            (rho, 1, delta, &job.padded_inputs()),
-        ];
-        for (weight, column, challenge, committed) in combined {
-            let mut minus = weight;
-            for (secret, tail) in secrets.iter_mut().zip(tails[column]) {
+        let mut weight = Fr::ONE;
+        for (index, (column, committed)) in links.iter().enumerate() {
+            for (secret, tail) in secrets.iter_mut().zip(tails[*column]) {
                 *secret += weight * tail;
             }
-            secrets[TAIL] += weight * blinds[column];
-            for commitment in committed {
+            secrets[TAIL] += weight * blinds[*column];
+            let mut power = weight;
+            for commitment in *committed {
                 for (secret, tail) in secrets.iter_mut().zip(commitment.tail) {
-                    *secret -= minus * tail;
+                    *secret -= power * tail;
                 }
-                secrets[TAIL] -= minus * commitment.blind;
-                minus *= challenge;
+                secrets[TAIL] -= power * commitment.blind;
+                power *= challenges[index];
             }
+            weight *= rho;
         }
         let mut bases = self.lagrange[USABLE..].to_vec();
         bases.extend(self.w());
@@ -485,33 +652,44 @@ impl Setup {
         transcript.write_point(r.to_affine()).expect("memory");
         let e: Fr = *transcript.squeeze_challenge_scalar::<()>();
         for (nonce, secret) in nonces.iter().zip(secrets) {
-            transcript.write_scalar(*nonce + e * secret).expect("memory");
+            transcript
+                .write_scalar(*nonce + e * secret)
+                .expect("memory");
         }
         transcript.finalize()
     }
 
-    /// beta and delta, by reading the first phase of the proof.
-    fn challenges(&self, statement: &[u8; 32], instance: &[Fr], proof: &[u8]) -> (Fr, Fr) {
+    /// beta (and delta), by reading the first phase of the proof.
+    fn challenges(
+        &self,
+        compiled: &Compiled,
+        statement: &[u8; 32],
+        instance: Option<&[Fr]>,
+        proof: &[u8],
+    ) -> Vec<Fr> {
         let mut transcript = SharedTranscript::new(proof);
         transcript.common_digest(statement);
-        transcript.common_scalar(&self.key.transcript_repr);
-        match self.w() {
-            Some(w) => {
+        transcript.common_scalar(&compiled.key.transcript_repr);
+        match (self.w(), instance) {
+            (_, None) => {}
+            (Some(w), Some(instance)) => {
                 let cells = instance.iter().zip(&self.lagrange);
                 let point: G1 = cells.map(|(v, base)| base * v).sum::<G1>() + w;
                 transcript.common_point(&g1_to_ark(&point.to_affine()));
             }
-            None => {
+            (None, Some(instance)) => {
                 for value in instance {
                     transcript.common_scalar(&scalar_to_ark(value));
                 }
             }
         }
-        for _ in 0..SLOTS + OUTPUTS {
-            transcript.point().expect("a commitment");
+        for _ in 0..compiled.phases[0] {
+            let _commitment = transcript.point().expect("a commitment");
         }
-        let beta = scalar_from_ark(&transcript.challenge());
-        (beta, scalar_from_ark(&transcript.challenge()))
+        let drawn = compiled.key.challenge_phases.iter();
+        drawn
+            .map(|_| scalar_from_ark(&transcript.challenge()))
+            .collect()
     }
 
     /// halo2's own verdict on the Halo2 part.
@@ -522,7 +700,7 @@ impl Setup {
             Parameters::Ipa(params) => {
                 stock_verify_proof::<IPACommitmentScheme<_>, VerifierIPA<'_, _>, _, _, _>(
                     params,
-                    self.pk.get_vk(),
+                    self.toy.pk.get_vk(),
                     SingleIpa::new(params),
                     &[&[instance]],
                     &mut transcript,
@@ -532,7 +710,7 @@ impl Setup {
             Parameters::Kzg(params) => {
                 stock_verify_proof::<KZGCommitmentScheme<_>, VerifierSHPLONK<'_, _>, _, _, _>(
                     params,
-                    self.pk.get_vk(),
+                    self.toy.pk.get_vk(),
                     SingleKzg::new(params),
                     &[&[instance]],
                     &mut transcript,
@@ -545,6 +723,33 @@ impl Setup {
     fn link_bytes(&self) -> usize {
         32 * (1 + TAIL + usize::from(self.w().is_some()))
     }
+}
+
+type Writer = Blake2bWrite<Vec<u8>, G1Affine, Challenge255<G1Affine>>;
+
+fn create<'p, S, P, C>(
+    params: &'p S::ParamsProver,
+    compiled: &Compiled,
+    circuit: &C,
+    seed: [u8; 32],
+    instance: Option<&[Fr]>,
+    transcript: &mut Writer,
+) where
+    S: CommitmentScheme<Scalar = Fr, Curve = G1Affine>,
+    P: Prover<'p, S>,
+    S::ParamsProver: Sync,
+    C: Circuit<Fr> + Clone + Sync,
+{
+    let columns: Vec<&[Fr]> = instance.into_iter().collect();
+    create_proof::<S, P, _, _, _, _>(
+        params,
+        &compiled.pk,
+        std::slice::from_ref(circuit),
+        &[&columns],
+        ChaCha20Rng::from_seed(seed),
+        transcript,
+    )
+    .expect("the prover accepts any witness");
 }
 
 fn absorb<E>(transcript: &mut impl Transcript<G1Affine, E>, statement: &[u8; 32])
@@ -578,10 +783,13 @@ impl Job {
     }
 
     fn with_statement<T>(&self, run: impl FnOnce(&Statement<'_>) -> T) -> T {
-        let points = |list: &[Committed]| -> Vec<_> {
-            list.iter().map(|c| g1_to_ark(&c.point)).collect()
-        };
-        let released: Vec<ArkFr> = self.released.iter().map(|v| scalar_to_ark(&int(*v))).collect();
+        let points =
+            |list: &[Committed]| -> Vec<_> { list.iter().map(|c| g1_to_ark(&c.point)).collect() };
+        let released: Vec<ArkFr> = self
+            .released
+            .iter()
+            .map(|v| scalar_to_ark(&int(*v)))
+            .collect();
         run(&Statement {
             claimed: Claimed::Decisions,
             model: &points(&self.model),
@@ -843,9 +1051,9 @@ fn the_key_round_trips_and_every_mutation_is_refused_or_another_key() {
         let mut longer = bytes.clone();
         longer.push(0);
         assert!(VerifyingKey::decode(&longer).is_err());
-        for bit in 0..8 * bytes.len() {
+        for position in 0..bytes.len() {
             let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
+            flipped[position] ^= 1 << (position % 8);
             if let Ok(key) = VerifyingKey::decode(&flipped) {
                 assert_eq!(key.encode(), flipped);
                 assert_eq!(key.check(), Ok(()));
@@ -856,7 +1064,7 @@ fn the_key_round_trips_and_every_mutation_is_refused_or_another_key() {
 
 // -------------------------------------------------------------------------------- evidence files
 
-fn bundle(setup: &Setup, job: &Job) -> Bundle {
+fn bundle(setup: &Setup, toy: &Toy, job: &Job) -> Bundle {
     let model: Vec<_> = job.model.iter().map(|c| g1_to_ark(&c.point)).collect();
     let generators = setup.generators.points();
     Bundle {
@@ -866,7 +1074,12 @@ fn bundle(setup: &Setup, job: &Job) -> Bundle {
         model: points_to_bytes(&model),
         skeleton: vec![],
         params: vec![],
-        registration: vec![],
+        registration: vec![Registration {
+            key: setup.register.key.encode(),
+            first: 0,
+            count: OUTPUTS as u32,
+            proof: setup.prove_registration(toy, job),
+        }],
         generators: match generators.is_empty() {
             true => None,
             false => Some(generators.iter().flat_map(g1_to_bytes).collect()),
@@ -874,10 +1087,13 @@ fn bundle(setup: &Setup, job: &Job) -> Bundle {
     }
 }
 
-fn evidence(setup: &Setup, job: &Job, proof: &[u8]) -> Evidence {
-    let commitments = job.inputs.iter().map(|c| point_to_bytes(&g1_to_ark(&c.point)));
+fn evidence(setup: &Setup, toy: &Toy, job: &Job, proof: &[u8]) -> Evidence {
+    let commitments = job
+        .inputs
+        .iter()
+        .map(|c| point_to_bytes(&g1_to_ark(&c.point)));
     Evidence {
-        bundles: vec![BundleRef::Embedded(bundle(setup, job).encode())],
+        bundles: vec![BundleRef::Embedded(bundle(setup, toy, job).encode())],
         origin: job.origin.clone(),
         proofs: vec![ProvedRows {
             bundle: 0,
@@ -893,6 +1109,10 @@ fn evidence(setup: &Setup, job: &Job, proof: &[u8]) -> Evidence {
     }
 }
 
+fn digest_of(bundle: &[u8]) -> [u8; 32] {
+    Bundle::decode(bundle).expect("just encoded").digest()
+}
+
 fn outcome(report: &Report, name: &str) -> Option<Outcome> {
     report.check(name).map(|check| check.outcome)
 }
@@ -902,27 +1122,23 @@ fn a_file_is_judged_check_by_check() {
     for setup in setups() {
         let (toy, job) = honest(setup, 2, 41);
         let proof = setup.prove(&toy, &job);
-        let good = evidence(setup, &job, &proof);
-        let trusted = bundle(setup, &job).encode();
+        let good = evidence(setup, &toy, &job, &proof);
+        let trusted = bundle(setup, &toy, &job).encode();
         let options = Options {
             trust: vec![&trusted],
             allow_insecure_dev_srs: true,
             clock: None,
         };
         let report = verify_evidence(&good.encode(), &options);
-        // The toy has no registration proof, so that check alone fails.
-        let failed: Vec<&str> = report
-            .checks
-            .iter()
-            .filter(|check| check.outcome != Outcome::Passed)
-            .map(|check| check.name)
-            .collect();
-        assert_eq!(failed, [names::REGISTRATION], "{report:#?}");
+        assert_eq!(report.verdict, Verdict::Valid, "{report:#?}");
         assert_eq!(report.records.len(), 2);
         assert_eq!(report.records[1].released, [job.released[1]]);
         // Without a trusted bundle nothing is pinned; the development string is refused.
         let report = verify_evidence(&good.encode(), &Options::default());
-        assert_eq!(outcome(&report, names::BUNDLE_TRUSTED), Some(Outcome::Unknown));
+        assert_eq!(
+            outcome(&report, names::BUNDLE_TRUSTED),
+            Some(Outcome::Unknown)
+        );
         let expected = match setup.key.scheme() {
             Scheme::Kzg => Outcome::Failed,
             Scheme::Ipa => outcome(&report, names::SRS_RECOGNISED).expect("made"),
@@ -930,7 +1146,7 @@ fn a_file_is_judged_check_by_check() {
         assert_eq!(outcome(&report, names::SRS_RECOGNISED), Some(expected));
         // A bundle named by its digest.
         let mut detached = good.clone();
-        detached.bundles = vec![BundleRef::Digest(bundle(setup, &job).digest())];
+        detached.bundles = vec![BundleRef::Digest(digest_of(&trusted))];
         let report = verify_evidence(&detached.encode(), &options);
         assert_eq!(outcome(&report, names::PROOF), Some(Outcome::Passed));
         let report = verify_evidence(&detached.encode(), &Options::default());
@@ -951,13 +1167,44 @@ fn a_file_is_judged_check_by_check() {
         let report = verdict(&|e| e.origin.push('x'));
         assert_eq!(outcome(&report, names::PROOF), Some(Outcome::Failed));
         let report = verdict(&|e| {
-            let mut other = bundle(setup, &job);
+            let mut other = bundle(setup, &toy, &job);
             other.name = "another".into();
             e.bundles[0] = BundleRef::Embedded(other.encode());
         });
-        assert_eq!(outcome(&report, names::BUNDLE_TRUSTED), Some(Outcome::Failed));
+        assert_eq!(
+            outcome(&report, names::BUNDLE_TRUSTED),
+            Some(Outcome::Failed)
+        );
+        // Registration: every column once, by a proof that holds.
+        let registration = |change: &dyn Fn(&mut Vec<Registration>)| {
+            let mut other = bundle(setup, &toy, &job);
+            change(&mut other.registration);
+            let mut changed = good.clone();
+            changed.bundles[0] = BundleRef::Embedded(other.encode());
+            let report = verify_evidence(&changed.encode(), &options);
+            (
+                outcome(&report, names::BUNDLE_TRUSTED).expect("made"),
+                outcome(&report, names::REGISTRATION).expect("made"),
+            )
+        };
+        let both_failed = (Outcome::Failed, Outcome::Failed);
+        assert_eq!(registration(&|r| r.clear()), both_failed);
+        assert_eq!(registration(&|r| r.push(r[0].clone())), both_failed);
+        assert_eq!(registration(&|r| r[0].first = 1), both_failed);
+        let last = bundle(setup, &toy, &job).registration[0].proof.len() - 32;
+        assert_eq!(
+            registration(&|r| r[0].proof[last] ^= 1),
+            (Outcome::Passed, Outcome::Failed)
+        );
+        assert_eq!(
+            registration(&|r| r[0].key = setup.key.encode()),
+            both_failed
+        );
         let report = verdict(&|e| e.proofs.push(e.proofs[0].clone()));
-        assert_eq!(outcome(&report, names::RECORDS_UNIQUE), Some(Outcome::Failed));
+        assert_eq!(
+            outcome(&report, names::RECORDS_UNIQUE),
+            Some(Outcome::Failed)
+        );
         let report = verdict(&|e| {
             let last = e.proofs[0].proof.len() - 32;
             e.proofs[0].proof[last] ^= 1;
@@ -978,8 +1225,11 @@ fn files_are_checked_together_and_the_bad_one_is_named() {
             let last = proof.len() - 32;
             proof[last] ^= 1;
         }
-        trusted.push(bundle(setup, &job).encode());
-        files.push((format!("file {index}"), evidence(setup, &job, &proof).encode()));
+        trusted.push(bundle(setup, &toy, &job).encode());
+        files.push((
+            format!("file {index}"),
+            evidence(setup, &toy, &job, &proof).encode(),
+        ));
     }
     let options = Options {
         trust: trusted.iter().map(Vec::as_slice).collect(),
@@ -1000,6 +1250,7 @@ fn files_are_checked_together_and_the_bad_one_is_named() {
             Outcome::Passed
         };
         assert_eq!(outcome(report, names::LINK), Some(expected));
+        assert_eq!(report.verdict == Verdict::Valid, index != 2);
     }
 }
 
@@ -1009,13 +1260,13 @@ fn inputs_are_disclosed_or_public() {
         // 1. A committed input, shown later.
         let (toy, mut job) = honest(setup, 2, 61);
         let proof = setup.prove(&toy, &job);
-        let trusted = bundle(setup, &job).encode();
+        let trusted = bundle(setup, &toy, &job).encode();
         let options = Options {
             trust: vec![&trusted],
             allow_insecure_dev_srs: true,
             clock: None,
         };
-        let mut good = evidence(setup, &job, &proof);
+        let mut good = evidence(setup, &toy, &job, &proof);
         let row = 1;
         let statement = disclosure::Disclosed {
             circuit_id: setup.prepared.circuit_id(),
@@ -1055,7 +1306,7 @@ fn inputs_are_disclosed_or_public() {
             job.leaves[t] = leaf_hash(&point_to_bytes(&recomputed), &[released], &digest);
         }
         let proof = setup.prove(&toy, &job);
-        let mut public = evidence(setup, &job, &proof);
+        let mut public = evidence(setup, &toy, &job, &proof);
         let rows = toy.inputs[..2].iter().map(|row| row.to_vec());
         public.proofs[0].inputs = Inputs::Public(rows.collect());
         let report = verify_evidence(&public.encode(), &options);
@@ -1075,15 +1326,16 @@ fn flipped_bytes_never_make_a_file_valid() {
     let setup = &*KZG;
     let (toy, job) = honest(setup, 2, 71);
     let proof = setup.prove(&toy, &job);
-    let mut good = evidence(setup, &job, &proof);
-    let trusted = bundle(setup, &job).encode();
-    good.bundles = vec![BundleRef::Digest(bundle(setup, &job).digest())];
+    let mut good = evidence(setup, &toy, &job, &proof);
+    let trusted = bundle(setup, &toy, &job).encode();
+    good.bundles = vec![BundleRef::Digest(digest_of(&trusted))];
     let bytes = good.encode();
     let options = Options {
         trust: vec![&trusted],
         allow_insecure_dev_srs: true,
         clock: None,
     };
+    assert_eq!(verify_evidence(&bytes, &options).verdict, Verdict::Valid);
     for position in (0..bytes.len()).step_by(11) {
         let mut flipped = bytes.clone();
         flipped[position] ^= 0x10;

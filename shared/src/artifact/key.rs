@@ -402,6 +402,8 @@ impl VerifyingKey {
             (&self.fixed_queries, fixed),
             (&self.instance_queries, self.instance_lengths.len()),
         ];
+        let few = self.instance_queries.len() <= MAX_INSTANCE_QUERIES;
+        require(few, "instance queries")?;
         for (list, columns) in queries {
             require(list.len() <= MAX_QUERIES, "queries")?;
             let half = 1u32 << (self.k - 1);
@@ -683,9 +685,154 @@ pub const MAX_K: u32 = 20;
 const MAX_PIECES: u32 = 64;
 const MAX_COLUMNS: usize = 4096;
 const MAX_QUERIES: usize = 4096;
+/// Each one costs a pass over the instance with KZG.
+const MAX_INSTANCE_QUERIES: usize = 16;
 const MAX_CHALLENGES: usize = 64;
 const MAX_PHASE: u8 = 2;
 const MAX_NODES: usize = 65_535;
 const MAX_TAIL: usize = 256;
 const MAX_ROWS: usize = 1 << MAX_K;
 const MAX_LINKED: u32 = 1 << 17;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::srs::dev_srs;
+    use ark_ff::AdditiveGroup;
+
+    /// A key of the right shape; its bases are no Lagrange bases.
+    fn sample() -> VerifyingKey {
+        let point = G1Affine::generator();
+        let query = |column, rotation| Query { column, rotation };
+        VerifyingKey {
+            k: 4,
+            quotient_pieces: 2,
+            transcript_repr: Fr::from(5u64),
+            advice_phases: vec![0, 1, 1],
+            challenge_phases: vec![0, 0],
+            instance_lengths: vec![4],
+            released_rows: vec![1, 2],
+            fixed_commitments: vec![point, G1Affine::identity()],
+            advice_queries: vec![query(0, 0), query(1, -1), query(2, 7)],
+            fixed_queries: vec![query(0, 0)],
+            instance_queries: vec![query(0, 0)],
+            constants: vec![Fr::ZERO, -Fr::from(1u64)],
+            nodes: vec![
+                Node::Advice(2),
+                Node::Fixed(0),
+                Node::Product(0, 1),
+                Node::Scaled(2, 1),
+                Node::Sum(3, 0),
+            ],
+            gates: vec![4, 2],
+            links: vec![
+                Link {
+                    kind: LinkKind::Model,
+                    column: 1,
+                    challenge: 0,
+                    count: 3,
+                },
+                Link {
+                    kind: LinkKind::Inputs,
+                    column: 2,
+                    challenge: 1,
+                    count: 2,
+                },
+            ],
+            tail_bases: vec![point; 6],
+            row_bases: vec![(0, point), (3, point)],
+            input_rows: vec![0, 3],
+            srs: dev_srs(4),
+        }
+    }
+
+    #[test]
+    fn round_trips() {
+        let key = sample();
+        assert_eq!(key.check(), Ok(()));
+        assert_eq!(VerifyingKey::decode(&key.encode()), Ok(key.clone()));
+        assert_eq!(key.usable_rows(), 10);
+        assert_eq!(key.released_per_row(), 1);
+    }
+
+    #[test]
+    fn each_violation_is_named() {
+        type Change = fn(&mut VerifyingKey);
+        let changes: &[(Change, &str)] = &[
+            (|k| k.k = 0, "k"),
+            (|k| k.k = 21, "k"),
+            (|k| k.k = 3, "query"),
+            (|k| k.quotient_pieces = 0, "quotient pieces"),
+            (|k| k.advice_phases[0] = 3, "phase"),
+            (|k| k.challenge_phases[1] = 2, "phase"),
+            (|k| k.advice_queries[0].column = 3, "query"),
+            (|k| k.advice_queries[0].rotation = 8, "query"),
+            (|k| k.advice_queries[0].rotation = i32::MIN, "query"),
+            (
+                |k| k.advice_queries.push(k.advice_queries[0]),
+                "repeated query",
+            ),
+            (|k| k.nodes[0] = Node::Negated(0), "node operand"),
+            (|k| k.nodes[0] = Node::Advice(3), "node operand"),
+            (|k| k.nodes[3] = Node::Scaled(2, 2), "node operand"),
+            (|k| k.gates[0] = 5, "gate"),
+            (|k| drop(k.tail_bases.pop()), "tail bases"),
+            (|k| k.instance_lengths[0] = 11, "instance length"),
+            (|k| k.released_rows[0] = 2, "released rows"),
+            (|k| k.released_rows[1] = 4, "released rows"),
+            (|k| drop(k.released_rows.pop()), "released rows"),
+            (|k| k.input_rows[1] = 10, "input rows"),
+            (|k| k.input_rows.clear(), "input rows"),
+            (|k| k.row_bases.swap(0, 1), "row bases"),
+            (|k| drop(k.row_bases.pop()), "row bases"),
+            (|k| k.links[0].column = 0, "link column"),
+            (|k| k.links[0].column = 3, "link column"),
+            (|k| k.links[0].challenge = 2, "link challenge"),
+            (|k| k.links[0].count = 0, "link count"),
+            (|k| k.links[1].column = 1, "links"),
+            (|k| k.links.swap(0, 1), "links"),
+            (|k| drop(k.links.pop()), "input rows"),
+        ];
+        for (index, (change, what)) in changes.iter().enumerate() {
+            let mut key = sample();
+            change(&mut key);
+            let expected = Err(KeyError::OutOfRange(what));
+            assert_eq!(key.check(), expected, "change {index}");
+            assert!(VerifyingKey::decode(&key.encode()).is_err());
+        }
+        // A released row needs its base with IPA.
+        let mut key = sample();
+        let point = G1Affine::generator();
+        key.srs = Srs::Ipa { w: point, u: point };
+        assert_eq!(key.check(), Err(KeyError::OutOfRange("row bases")));
+        // Degenerate points.
+        key.srs = Srs::Ipa {
+            w: G1Affine::identity(),
+            u: point,
+        };
+        key.row_bases = (0..4).map(|row| (row, point)).collect();
+        assert_eq!(key.check(), Err(KeyError::Point("reference string")));
+        let mut key = sample();
+        key.tail_bases[0] = G1Affine::new_unchecked(point.x, point.x);
+        assert_eq!(key.check(), Err(KeyError::Point("tail base")));
+    }
+
+    #[test]
+    fn cut_longer_and_flipped_keys() {
+        let bytes = sample().encode();
+        for length in 0..bytes.len() {
+            assert!(VerifyingKey::decode(&bytes[..length]).is_err());
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(VerifyingKey::decode(&longer), Err(KeyError::TrailingBytes));
+        for position in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[position] ^= 1 << (position % 8);
+            if let Ok(key) = VerifyingKey::decode(&flipped) {
+                assert_eq!(key.encode(), flipped);
+                assert_eq!(key.check(), Ok(()));
+            }
+        }
+    }
+}

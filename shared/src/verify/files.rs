@@ -758,9 +758,11 @@ fn read_registration(loaded: &Loaded) -> Result<Vec<BoundEquation>, String> {
             return Err("A weight column is covered by two registration proofs.".into());
         }
         cells.fill(true);
-        // 2. The same domain and reference string, weights alone.
+        // 2. The same domain, blinding rows included, and reference string; weights alone.
         let other = registration_key.key();
-        let same_domain = other.k == key.k && other.srs == key.srs;
+        let same_domain = other.k == key.k
+            && other.srs == key.srs
+            && registration_key.usable_rows() == loaded.key.usable_rows();
         if !same_domain || other.link(LinkKind::Inputs).is_some() {
             return Err("A registration key is of another domain or reference string.".into());
         }
