@@ -11,11 +11,13 @@
 pub mod bases;
 pub mod batch;
 pub mod claim;
+pub mod files;
 mod ipa;
 pub mod link;
 pub mod msm;
 pub mod prepared;
 pub mod proof;
+pub mod report;
 mod shplonk;
 pub mod srs;
 pub mod statement;
@@ -28,8 +30,10 @@ use thiserror::Error;
 use crate::artifact::key::{KeyError, VerifyingKey};
 use batch::Pending;
 pub use claim::Claim;
+pub use files::{verify_evidence, verify_files, Options};
 pub use prepared::{Generators, PreparedKey};
 pub use proof::read_proof;
+pub use report::{Report, Verdict};
 pub use statement::{Claimed, Statement};
 
 /// Why a proof is rejected.
@@ -67,6 +71,14 @@ pub enum VerifyError {
     #[error("{got} released values where the rows release {expected}")]
     Released {
         /// Rows times values a row.
+        expected: usize,
+        /// Those given.
+        got: usize,
+    },
+    /// The number of inputs does not fit the circuit.
+    #[error("{got} inputs where the circuit takes {expected}")]
+    Inputs {
+        /// The circuit's input rows.
         expected: usize,
         /// Those given.
         got: usize,

@@ -84,12 +84,16 @@ impl PreparedKey {
         Self::from_checked(key, circuit_id, generators)
     }
 
-    /// Decodes a key: the bytes' SHA-256 is the circuit id.
+    /// Decodes a key; the generators are asked for when its k and scheme are known.
     ///
     /// # Errors
     /// As [`PreparedKey::new`].
-    pub fn decode(bytes: &[u8], generators: Arc<Generators>) -> Result<Self, VerifyError> {
+    pub fn decode(
+        bytes: &[u8],
+        generators: impl FnOnce(&VerifyingKey) -> Arc<Generators>,
+    ) -> Result<Self, VerifyError> {
         let key = VerifyingKey::decode(bytes)?;
+        let generators = generators(&key);
         Self::from_checked(key, Sha256::digest(bytes).into(), generators)
     }
 
