@@ -16,7 +16,7 @@ use clearproof_shared::verify::prepared::root_of_unity;
 use ff::PrimeField as _;
 use halo2_proofs::plonk::{self, ConstraintSystem, Expression};
 use halo2_proofs::poly::Rotation;
-use halo2curves::bn256::{Fq, Fr, G1Affine, G2Affine};
+use halo2curves::bn256::{Fq, Fq2, Fr, G1Affine, G2Affine};
 
 /// What the portable key holds beside what halo2's key says.
 #[derive(Clone, Debug)]
@@ -247,4 +247,19 @@ pub fn g2_to_ark(point: &G2Affine) -> ark_bn254::G2Affine {
         ark_bn254::Fq2::new(base_to_ark(&point.x.c0), base_to_ark(&point.x.c1)),
         ark_bn254::Fq2::new(base_to_ark(&point.y.c0), base_to_ark(&point.y.c1)),
     )
+}
+
+/// A G2 point for halo2curves.
+pub fn g2_from_ark(point: &ark_bn254::G2Affine) -> G2Affine {
+    if point == &ark_bn254::G2Affine::identity() {
+        return G2Affine::default();
+    }
+    let fq2 = |x: &ark_bn254::Fq2| Fq2 {
+        c0: base_from_ark(&x.c0),
+        c1: base_from_ark(&x.c1),
+    };
+    G2Affine {
+        x: fq2(&point.x),
+        y: fq2(&point.y),
+    }
 }

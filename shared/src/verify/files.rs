@@ -298,12 +298,11 @@ impl<'a> Session<'a> {
         for (index, rows) in evidence.proofs.iter().enumerate() {
             match bundles.get(rows.bundle).copied().flatten() {
                 Some(bundle) => self.check_rows(&mut draft, &evidence, index, rows, bundle),
-                None => draft.add(
-                    names::PROOF,
-                    numbered("proof ", index),
-                    Outcome::Unknown,
-                    "The bundle of this proof is not at hand.",
-                ),
+                None => {
+                    let reason = "The bundle of this proof is not at hand.";
+                    let inputs = numbered("proof ", index);
+                    draft.add(names::PROOF, inputs, Outcome::Unknown, reason);
+                }
             }
         }
         if evidence.proofs.is_empty() {

@@ -93,11 +93,11 @@ impl<'a> Transcript<'a> {
         Ok(scalar)
     }
 
-    pub(super) fn points(&mut self, count: usize) -> Result<Vec<G1Affine>, VerifyError> {
+    pub(crate) fn points(&mut self, count: usize) -> Result<Vec<G1Affine>, VerifyError> {
         (0..count).map(|_| self.point()).collect()
     }
 
-    pub(super) fn scalars(&mut self, count: usize) -> Result<Vec<Fr>, VerifyError> {
+    pub(crate) fn scalars(&mut self, count: usize) -> Result<Vec<Fr>, VerifyError> {
         (0..count).map(|_| self.scalar()).collect()
     }
 
