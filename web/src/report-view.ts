@@ -90,7 +90,9 @@ export function verdictSentence(report: Report): string {
       return `${count(report.records.length, "decision")} by ${models}: every check passed against what you pinned.`;
     }
     case "invalid":
-      return `Do not rely on this file.${cause("failed")}`;
+      return report.checks.some((check) => check.name === "evidence.encoding" && check.outcome === "failed")
+        ? `Do not rely on this file. It is no clearproof evidence, or it was damaged.${cause("failed")}`
+        : `Do not rely on this file.${cause("failed")}`;
     case "unknown":
       return `Nothing false was found, but something is missing.${cause("unknown")}`;
   }
@@ -139,7 +141,7 @@ function banner(report: Report, about: Circumstances): HTMLElement {
       h("h3", {}, "Not checked"),
       report.notChecked.length > 0
         ? h("ul", {}, ...report.notChecked.map((text) => h("li", {}, text)))
-        : h("p", {}, "Nothing beyond what no verdict can say; see below."),
+        : h("p", {}, "Everything else: the file could not be read further."),
     ),
   );
 }
