@@ -1,3 +1,211 @@
 //! Float graph to integer graph.
+//!
+//! [`quantize`] turns a float graph into an [`skeleton::IntegerModel`]: a public skeleton and private
+//! weights. Two models of one architecture get equal skeletons as long as their declared scales and widths
+//! are equal; those derive from the weights' magnitudes only as whole powers of two.
 
+mod encoding;
+mod error;
+mod function;
+mod input;
+mod interpreter;
+mod lower;
+mod options;
+mod prune;
+pub mod ranges;
+mod report;
+mod shape;
 pub mod skeleton;
+
+use crate::onnx::Graph;
+
+pub use encoding::{SkeletonError, MAX_SKELETON_BYTES};
+pub use error::QuantizeError;
+pub use function::FunctionError;
+pub use input::{quantize_input, InputError};
+pub use interpreter::{OutputValue, Values};
+pub use options::QuantizeOptions;
+pub use report::{report, Reference, Report, RowSource};
+
+use lower::Lowered;
+use ranges::Widths;
+use skeleton::{InputSpec, IntegerModel, PrivateWeights, Reveal};
+
+/// One row: a flat vector for each model input.
+pub type Row = Vec<Vec<f64>>;
+
+/// A quantised model and what is known about its error.
+#[derive(Clone, Debug)]
+pub struct Quantized {
+    /// The model.
+    pub model: IntegerModel,
+    /// Error bounds of its tabled functions.
+    pub functions: Vec<FunctionError>,
+}
+
+/// Greatest width of an input.
+const MAX_RANGE_BITS: u32 = 36;
+
+/// Quantises a float graph; calibration rows, if any, set the inputs' ranges and nothing else.
+///
+/// # Errors
+/// Options out of range, constants that no integer of the declared width stands for, calibration rows
+/// that do not fit, forms without a lowering.
+pub fn quantize(
+    graph: &Graph,
+    calibration: &[Row],
+    options: &QuantizeOptions,
+) -> Result<Quantized, QuantizeError> {
+    quantize_revealing(graph, calibration, options, options.reveal)
+}
+
+fn quantize_revealing(
+    graph: &Graph,
+    calibration: &[Row],
+    options: &QuantizeOptions,
+    reveal: Reveal,
+) -> Result<Quantized, QuantizeError> {
+    options.check()?;
+    let inputs = input_specs(graph, calibration, options)?;
+
+    // The widths follow from the integer weights, which do not depend on them: lower once to learn the
+    // weights, and once more with the widths they need.
+    let floor = Widths {
+        weight_bits: options.scale_bits,
+        bias_bits: 2 * options.scale_bits,
+    };
+    let Lowered { model, .. } = lower::lower(graph, &inputs, floor, options, reveal)?;
+    let needed = needed_widths(&model.weights, options);
+    let check = |what, needed: u32, declared: Option<u32>| match declared {
+        Some(allowed) if needed > allowed => Err(QuantizeError::TooGreat {
+            layer: 0,
+            operator: "model",
+            what,
+            needed,
+            allowed,
+        }),
+        Some(allowed) => Ok(allowed),
+        None => Ok(needed),
+    };
+    let widths = Widths {
+        weight_bits: check("weights", needed.weight_bits, options.weight_bits)?,
+        bias_bits: check("biases", needed.bias_bits, options.bias_bits)?,
+    };
+    let Lowered {
+        model,
+        function_errors,
+    } = lower::lower(graph, &inputs, widths, options, reveal)?;
+    Ok(Quantized {
+        model,
+        functions: function_errors,
+    })
+}
+
+fn needed_widths(weights: &PrivateWeights, options: &QuantizeOptions) -> Widths {
+    // Least b with -2^b <= v < 2^b.
+    let bits = |v: i64| 64 - (if v < 0 { !v } else { v }).leading_zeros();
+    let all = || weights.linear.iter().chain(&weights.diagonal);
+    let weight = all()
+        .flat_map(|l| &l.weights)
+        .map(|&w| bits(i64::from(w)))
+        .max();
+    let bias = all().flat_map(|l| &l.biases).map(|&b| bits(b)).max();
+    Widths {
+        weight_bits: weight.unwrap_or(0).max(options.scale_bits),
+        // In steps of four, so that most models of one architecture agree.
+        bias_bits: bias
+            .unwrap_or(0)
+            .max(2 * options.scale_bits)
+            .next_multiple_of(4),
+    }
+}
+
+fn input_specs(
+    graph: &Graph,
+    calibration: &[Row],
+    options: &QuantizeOptions,
+) -> Result<Vec<InputSpec>, QuantizeError> {
+    let s = options.scale_bits;
+    let fail = |row: usize, reason: String| Err(QuantizeError::Calibration { row, reason });
+    for (number, row) in calibration.iter().enumerate() {
+        if row.len() != graph.inputs.len() {
+            return fail(
+                number,
+                format!("{} inputs for {}", row.len(), graph.inputs.len()),
+            );
+        }
+        for (values, port) in row.iter().zip(&graph.inputs) {
+            if values.len() != port.len() {
+                let found = values.len();
+                return fail(
+                    number,
+                    format!(
+                        "\"{}\" needs {} numbers, found {found}",
+                        port.name,
+                        port.len()
+                    ),
+                );
+            }
+            if values.iter().any(|v| !v.is_finite()) {
+                return fail(number, format!("\"{}\" holds NaN or infinity", port.name));
+            }
+        }
+    }
+    let specs = graph.inputs.iter().enumerate().map(|(i, port)| {
+        let (scale_bits, range_bits) = if calibration.is_empty() {
+            (s, s + 11)
+        } else {
+            let greatest = calibration
+                .iter()
+                .flat_map(|row| &row[i])
+                .fold(0f64, |m, v| m.max(v.abs()));
+            // Least b with 4 greatest <= 2^b.
+            let whole = if greatest > 0.0 {
+                (4.0 * greatest).log2().ceil() as i64
+            } else {
+                2
+            };
+            // Features below 1 get more fractional bits, up to 8, so that the width stays S + 2.
+            let s = i64::from(s);
+            let most = (s + 2 - whole).clamp(s, s + 8);
+            let scale = (i64::from(MAX_RANGE_BITS) - whole).clamp(0, most);
+            (
+                scale as u32,
+                (scale + whole).clamp(s + 2, i64::from(MAX_RANGE_BITS)) as u32,
+            )
+        };
+        InputSpec {
+            name: port.name.clone(),
+            shape: port.shape.iter().map(|&d| d as u32).collect(),
+            scale_bits,
+            range_bits,
+        }
+    });
+    Ok(specs.collect())
+}
+
+impl QuantizeOptions {
+    fn check(&self) -> Result<(), QuantizeError> {
+        let within = |option, value: u32, lo: u32, hi: u32, allowed| {
+            if (lo..=hi).contains(&value) {
+                return Ok(());
+            }
+            Err(QuantizeError::Option {
+                option,
+                value: value.to_string(),
+                allowed,
+            })
+        };
+        within("scale_bits", self.scale_bits, 6, 16, "6..=16")?;
+        within("activation_bits", self.activation_bits, 24, 48, "24..=48")?;
+        within("log_segments", self.log_segments, 2, 12, "2..=12")?;
+        within(
+            "weight_bits",
+            self.weight_bits.unwrap_or(16),
+            1,
+            31,
+            "1..=31",
+        )?;
+        within("bias_bits", self.bias_bits.unwrap_or(32), 1, 60, "1..=60")
+    }
+}

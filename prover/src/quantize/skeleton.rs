@@ -220,7 +220,12 @@ impl std::fmt::Debug for LinearWeights {
 
 impl std::fmt::Debug for PrivateWeights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PrivateWeights({} linear, {} diagonal, hidden)", self.linear.len(), self.diagonal.len())
+        write!(
+            f,
+            "PrivateWeights({} linear, {} diagonal, hidden)",
+            self.linear.len(),
+            self.diagonal.len()
+        )
     }
 }
 

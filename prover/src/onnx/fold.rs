@@ -1,0 +1,155 @@
+//! Folding: constants join neighbouring linear layers, copies and dead nodes go.
+//!
+//! Claims: the graph's outputs stay the same up to floating point rounding, and what is folded depends on
+//! the graph's structure alone: no constant's value is looked at (SOUNDNESS.md, condition 3). The
+//! equations, with S = diag(s): `W (S x + o) + b = (W S) x + (W o + b)`,
+//! `S (W x + b) + o = (S W) x + (S b + o)`.
+
+use super::float::{Affine, FloatOp, Linear};
+use super::graph::{Graph, Node};
+
+/// Folds until nothing changes.
+pub(crate) fn fold(graph: &mut Graph) {
+    remove_copies(graph);
+    while fold_once(graph) {}
+    remove_dead(graph);
+}
+
+/// Values that equal another value, element by element, become that value.
+fn remove_copies(graph: &mut Graph) {
+    let mut alias: Vec<usize> = (0..graph.values.len()).collect();
+    let lengths: Vec<usize> = graph.values.iter().map(|v| v.len()).collect();
+    graph.nodes.retain_mut(|node| {
+        for id in &mut node.inputs {
+            *id = alias[*id];
+        }
+        match &node.op {
+            FloatOp::Movement(m) if node.inputs.len() == 1 => {
+                let copy = m.is_identity(lengths[node.inputs[0]]);
+                if copy {
+                    alias[node.output] = node.inputs[0];
+                }
+                !copy
+            }
+            _ => true,
+        }
+    });
+    for port in &mut graph.outputs {
+        port.value = alias[port.value];
+    }
+}
+
+/// Folds one affine map, if one can be folded.
+fn fold_once(graph: &mut Graph) -> bool {
+    let uses = graph.uses();
+    let producers = graph.producers();
+    for i in 0..graph.nodes.len() {
+        let [input] = graph.nodes[i].inputs[..] else {
+            continue;
+        };
+        let Some(before) = producers[input] else {
+            continue;
+        };
+        let merged = match (&graph.nodes[before].op, &graph.nodes[i].op) {
+            // A map into a layer: the map may have other users, they keep it.
+            (FloatOp::Affine(a), FloatOp::Linear(l)) if l.inputs % a.period == 0 => {
+                FloatOp::Linear(affine_then_linear(a, l))
+            }
+            (FloatOp::Linear(l), FloatOp::Affine(a))
+                if uses[input] == 1 && l.outputs % a.period == 0 =>
+            {
+                FloatOp::Linear(linear_then_affine(l, a))
+            }
+            (FloatOp::Affine(a), FloatOp::Affine(b)) if uses[input] == 1 => {
+                FloatOp::Affine(affine_then_affine(a, b))
+            }
+            _ => continue,
+        };
+        graph.nodes[i] = Node {
+            op: merged,
+            inputs: graph.nodes[before].inputs.clone(),
+            output: graph.nodes[i].output,
+        };
+        if uses[input] == 1 {
+            graph.nodes.remove(before);
+        }
+        return true;
+    }
+    false
+}
+
+fn affine_then_linear(a: &Affine, l: &Linear) -> Linear {
+    let mut weights = l.weights.clone();
+    let mut bias = l.bias.clone();
+    for (row, bias) in weights.chunks_exact_mut(l.inputs).zip(&mut bias) {
+        for (i, w) in row.iter_mut().enumerate() {
+            *bias += *w * a.offset_at(i);
+            *w *= a.scale_at(i);
+        }
+    }
+    Linear {
+        weights,
+        bias,
+        ..*l
+    }
+}
+
+fn linear_then_affine(l: &Linear, a: &Affine) -> Linear {
+    let mut weights = l.weights.clone();
+    let mut bias = l.bias.clone();
+    for (j, (row, bias)) in weights
+        .chunks_exact_mut(l.inputs)
+        .zip(&mut bias)
+        .enumerate()
+    {
+        let scale = a.scale_at(j);
+        row.iter_mut().for_each(|w| *w *= scale);
+        *bias = *bias * scale + a.offset_at(j);
+    }
+    Linear {
+        weights,
+        bias,
+        ..*l
+    }
+}
+
+fn affine_then_affine(a: &Affine, b: &Affine) -> Affine {
+    // One period divides the other, or their least common multiple is the operand's length at most.
+    let period = least_common_multiple(a.period, b.period);
+    let scale = (a.scale.is_some() || b.scale.is_some())
+        .then(|| (0..period).map(|i| a.scale_at(i) * b.scale_at(i)).collect());
+    let offset = (a.offset.is_some() || b.offset.is_some()).then(|| {
+        (0..period)
+            .map(|i| a.offset_at(i) * b.scale_at(i) + b.offset_at(i))
+            .collect()
+    });
+    Affine {
+        period,
+        scale,
+        offset,
+    }
+}
+
+fn least_common_multiple(a: usize, b: usize) -> usize {
+    let (mut x, mut y) = (a, b);
+    while y != 0 {
+        (x, y) = (y, x % y);
+    }
+    a / x * b
+}
+
+/// Nodes whose result no output needs.
+fn remove_dead(graph: &mut Graph) {
+    let mut live = vec![false; graph.values.len()];
+    for port in &graph.outputs {
+        live[port.value] = true;
+    }
+    for node in graph.nodes.iter().rev() {
+        if live[node.output] {
+            for &id in &node.inputs {
+                live[id] = true;
+            }
+        }
+    }
+    graph.nodes.retain(|node| live[node.output]);
+}

@@ -1,0 +1,176 @@
+//! The float graph of one row: a small, closed set of float operators over flat vectors.
+//!
+//! Claims: `Graph::eval` gives the ONNX model's outputs for one row, up to the rounding of the floating
+//! point type (the evaluator computes in f64). Constants live inside the operators that use them, so every
+//! value of the graph depends on the inputs. A value's *row axis* is where its batch dimension lies; the
+//! graph is built with one row, so that extent is 1.
+
+use super::float::FloatOp;
+
+/// Number of a value.
+pub(crate) type ValueId = usize;
+
+/// How a value's numbers read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Numbers.
+    Number,
+    /// Integer indices, exact.
+    Index,
+    /// Indices into a table of labels.
+    Label {
+        /// The labels.
+        labels: Vec<String>,
+        /// Whether they are integers in the file.
+        integer: bool,
+    },
+}
+
+/// One value of the graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Value {
+    pub(crate) name: String,
+    /// With one row.
+    pub(crate) shape: Vec<usize>,
+    pub(crate) row_axis: Option<usize>,
+    pub(crate) kind: Kind,
+}
+
+impl Value {
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub(crate) fn row_shape(&self) -> Vec<usize> {
+        let mut shape = self.shape.clone();
+        if let Some(axis) = self.row_axis {
+            shape.remove(axis);
+        }
+        shape
+    }
+}
+
+/// One operation of the graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) op: FloatOp,
+    pub(crate) inputs: Vec<ValueId>,
+    pub(crate) output: ValueId,
+}
+
+/// A named input or output of the graph, seen as one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Name in the ONNX file.
+    pub name: String,
+    /// Shape of one row.
+    pub shape: Vec<usize>,
+    /// Whether the file's tensor has a leading batch dimension.
+    pub batched: bool,
+    /// The extent of the leading dimension where the file fixes it.
+    pub fixed_rows: Option<usize>,
+    /// How the numbers read.
+    pub kind: Kind,
+    /// Element type code of `TensorProto.DataType`, 0 where unknown.
+    pub(crate) element_type: i32,
+    pub(crate) value: ValueId,
+}
+
+impl Port {
+    /// Number of scalars of one row.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether a row holds no scalar.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A model as a float graph of one row.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    pub(crate) values: Vec<Value>,
+    pub(crate) nodes: Vec<Node>,
+    /// The inputs, in the file's order.
+    pub inputs: Vec<Port>,
+    /// The outputs, in the file's order.
+    pub outputs: Vec<Port>,
+}
+
+impl Graph {
+    /// The outputs for one row: one flat vector per input in, one flat vector per output out. Labels come
+    /// out as indices into their table.
+    ///
+    /// # Panics
+    /// If `inputs` does not have one vector per input, of its length.
+    pub fn eval(&self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        assert_eq!(
+            inputs.len(),
+            self.inputs.len(),
+            "one vector per model input"
+        );
+        let mut values: Vec<Option<Vec<f64>>> = vec![None; self.values.len()];
+        for (port, input) in self.inputs.iter().zip(inputs) {
+            assert_eq!(input.len(), port.len(), "length of input \"{}\"", port.name);
+            values[port.value] = Some(input.clone());
+        }
+        for node in &self.nodes {
+            let operands: Vec<&[f64]> = node
+                .inputs
+                .iter()
+                .map(|&id| {
+                    values[id]
+                        .as_deref()
+                        .expect("nodes are in topological order")
+                })
+                .collect();
+            values[node.output] = Some(node.op.eval(&operands));
+        }
+        self.outputs
+            .iter()
+            .map(|port| {
+                values[port.value]
+                    .clone()
+                    .expect("outputs are values of the graph")
+            })
+            .collect()
+    }
+
+    /// Number of private float constants.
+    pub fn parameters(&self) -> usize {
+        self.nodes.iter().map(|node| node.op.parameters()).sum()
+    }
+
+    /// The operators that remain after folding, in order, each with its number of parameters.
+    pub fn operators(&self) -> Vec<(&'static str, usize)> {
+        self.nodes
+            .iter()
+            .map(|node| (node.op.name(), node.op.parameters()))
+            .collect()
+    }
+
+    /// How often each value is read, outputs included.
+    pub(crate) fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.values.len()];
+        for node in &self.nodes {
+            for &id in &node.inputs {
+                uses[id] += 1;
+            }
+        }
+        for port in &self.outputs {
+            uses[port.value] += 1;
+        }
+        uses
+    }
+
+    /// The node that makes each value.
+    pub(crate) fn producers(&self) -> Vec<Option<usize>> {
+        let mut producers = vec![None; self.values.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            producers[node.output] = Some(i);
+        }
+        producers
+    }
+}

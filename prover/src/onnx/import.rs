@@ -1,0 +1,691 @@
+//! From protobuf to float graph: decode, walk the nodes, one importer per operator.
+//!
+//! Claims: no byte string makes it panic; a node that is not understood is refused by name, all such
+//! nodes in one error; nothing looks at a constant's value except where the value is architecture
+//! (shapes, axes, slices, clip bounds, label tables). Nodes whose operands are all constants are
+//! evaluated here, by structure.
+//!
+//! Rows: the leading dimension of each input of rank two or more, and of a dynamic one of rank one, is the
+//! row dimension; the graph is built with one row, and operators that would mix rows are refused.
+//! Source: ONNX IR specification, operator changelogs for the versions named in each importer.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use prost::Message;
+use tract_onnx::pb;
+
+use super::error::{ImportError, OpError, UnsupportedNode};
+use super::float::{FloatOp, Movement};
+use super::graph::{Graph, Kind, Node, Port, Value, ValueId};
+use super::limits::{
+    MAX_CONSTANT_WORK, MAX_FILE_BYTES, MAX_NODES, MAX_RANK, MAX_TENSOR_ELEMENTS, MAX_TOTAL_ELEMENTS,
+};
+use super::ops;
+use super::tensor::{element_count, Data, Tensor};
+
+/// What a name stands for while importing.
+#[derive(Clone, Debug)]
+pub(crate) enum Operand {
+    /// Independent of the inputs.
+    Constant(Rc<Tensor>),
+    /// A value of the graph.
+    Activation(ValueId),
+}
+
+/// What a name stands for, unsupported nodes' outputs included.
+#[derive(Clone, Debug)]
+enum Slot {
+    Known(Operand),
+    Refused,
+}
+
+/// How many rows the file speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Any number.
+    Dynamic,
+    /// This many.
+    Fixed(usize),
+}
+
+/// A node with its operands resolved.
+#[derive(Debug)]
+pub(crate) struct NodeView<'a> {
+    proto: &'a pb::NodeProto,
+    operands: Vec<Option<Operand>>,
+    /// Version of the node's operator set.
+    pub(crate) opset: i64,
+}
+
+/// The graph under construction.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    values: Vec<Value>,
+    nodes: Vec<Node>,
+    elements: usize,
+    work: usize,
+    pub(crate) rows: Rows,
+}
+
+/// Decodes the protobuf of a model file.
+///
+/// # Errors
+/// A file over the size cap, or not an ONNX protobuf.
+pub(crate) fn decode(bytes: &[u8]) -> Result<pb::ModelProto, ImportError> {
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(ImportError::TooLarge {
+            bytes: bytes.len(),
+            limit: MAX_FILE_BYTES,
+        });
+    }
+    pb::ModelProto::decode(bytes).map_err(|e| ImportError::Malformed {
+        reason: e.to_string(),
+    })
+}
+
+/// Builds the float graph of a model, unfolded.
+///
+/// # Errors
+/// Everything in [`ImportError`].
+pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
+    let malformed = |reason: &str| ImportError::Malformed {
+        reason: reason.into(),
+    };
+    let graph = model
+        .graph
+        .as_ref()
+        .ok_or_else(|| malformed("it holds no graph"))?;
+    if graph.node.len() > MAX_NODES {
+        return Err(ImportError::Limit {
+            what: "nodes",
+            limit: MAX_NODES,
+        });
+    }
+    let mut opsets: HashMap<&str, i64> = HashMap::new();
+    for set in &model.opset_import {
+        opsets.insert(domain(&set.domain), set.version);
+    }
+    if opsets.is_empty() {
+        return Err(malformed("it names no operator set"));
+    }
+    if let Some(sparse) = graph.sparse_initializer.first() {
+        return Err(ImportError::Tensor {
+            tensor: sparse
+                .values
+                .as_ref()
+                .map(|v| v.name.clone())
+                .unwrap_or_default(),
+            reason: "sparse tensors are not supported; save it dense".into(),
+        });
+    }
+
+    // 1. Constants.
+    let mut builder = Builder {
+        values: Vec::new(),
+        nodes: Vec::new(),
+        elements: 0,
+        work: 0,
+        rows: Rows::Fixed(1),
+    };
+    let mut slots: HashMap<&str, Slot> = HashMap::new();
+    for proto in &graph.initializer {
+        let tensor = Tensor::decode(proto)?;
+        builder.count(tensor.len()).map_err(|e| flat(e, "", ""))?;
+        slots.insert(&proto.name, Slot::Known(Operand::Constant(Rc::new(tensor))));
+    }
+
+    // 2. Inputs.
+    let inputs = builder.inputs(graph, &mut slots)?;
+
+    // 3. Nodes, in the file's order, which the specification makes topological.
+    let mut unsupported = Vec::new();
+    for proto in &graph.node {
+        let name = node_name(proto);
+        let operator = operator_name(proto);
+        let importer = ops::importer(domain(&proto.domain), &proto.op_type);
+        let mut operands = Vec::with_capacity(proto.input.len());
+        let mut refused = importer.is_none();
+        if importer.is_none() {
+            unsupported.push(UnsupportedNode {
+                node: name.clone(),
+                operator: operator.clone(),
+                reason: "the operator is not supported".into(),
+                nearest: ops::nearest(&proto.op_type).into(),
+            });
+        }
+        for input in &proto.input {
+            operands.push(match slots.get(input.as_str()) {
+                _ if input.is_empty() => None,
+                Some(Slot::Known(operand)) => Some(operand.clone()),
+                Some(Slot::Refused) => {
+                    refused = true;
+                    None
+                }
+                None => {
+                    return Err(ImportError::Node {
+                        node: name,
+                        operator,
+                        reason: format!("its operand \"{input}\" is made by no earlier node"),
+                    })
+                }
+            });
+        }
+        let results = match importer {
+            Some(importer) if !refused => {
+                let opset = opsets.get(domain(&proto.domain)).copied().unwrap_or(1);
+                match importer(
+                    &mut builder,
+                    &NodeView {
+                        proto,
+                        operands,
+                        opset,
+                    },
+                ) {
+                    Ok(results) => Some(results),
+                    Err(OpError::Unsupported { reason, nearest }) => {
+                        unsupported.push(UnsupportedNode {
+                            node: name,
+                            operator,
+                            reason,
+                            nearest,
+                        });
+                        None
+                    }
+                    Err(error) => return Err(flat(error, &name, &operator)),
+                }
+            }
+            _ => None,
+        };
+        for (i, output) in proto.output.iter().enumerate() {
+            if output.is_empty() {
+                continue;
+            }
+            let slot = match results.as_ref().map(|r| r.get(i)) {
+                Some(Some(operand)) => {
+                    if let Operand::Activation(id) = operand {
+                        if builder.values[*id].name.is_empty() {
+                            builder.values[*id].name.clone_from(output);
+                        }
+                    }
+                    Slot::Known(operand.clone())
+                }
+                _ => Slot::Refused,
+            };
+            slots.insert(output, slot);
+        }
+    }
+    if !unsupported.is_empty() {
+        return Err(ImportError::Unsupported { nodes: unsupported });
+    }
+
+    // 4. Outputs.
+    let mut outputs = Vec::with_capacity(graph.output.len());
+    for proto in &graph.output {
+        let fail = |reason: &str| ImportError::Output {
+            output: proto.name.clone(),
+            reason: reason.into(),
+        };
+        let id = match slots.get(proto.name.as_str()) {
+            Some(Slot::Known(Operand::Activation(id))) => *id,
+            Some(Slot::Known(Operand::Constant(_))) => {
+                return Err(fail("it does not depend on the model's inputs"))
+            }
+            _ => return Err(fail("no supported node makes it")),
+        };
+        let value = &builder.values[id];
+        outputs.push(Port {
+            name: proto.name.clone(),
+            shape: value.row_shape(),
+            batched: value.row_axis.is_some(),
+            fixed_rows: None,
+            kind: value.kind.clone(),
+            element_type: tensor_type(proto).map_or(0, |t| t.elem_type),
+            value: id,
+        });
+    }
+    if outputs.is_empty() {
+        return Err(malformed("the graph has no output"));
+    }
+    Ok(Graph {
+        values: builder.values,
+        nodes: builder.nodes,
+        inputs,
+        outputs,
+    })
+}
+
+fn domain(domain: &str) -> &str {
+    if domain == "ai.onnx" {
+        ""
+    } else {
+        domain
+    }
+}
+
+fn node_name(proto: &pb::NodeProto) -> String {
+    if proto.name.is_empty() {
+        proto.output.first().cloned().unwrap_or_default()
+    } else {
+        proto.name.clone()
+    }
+}
+
+fn operator_name(proto: &pb::NodeProto) -> String {
+    match domain(&proto.domain) {
+        "" => proto.op_type.clone(),
+        domain => format!("{domain}.{}", proto.op_type),
+    }
+}
+
+fn flat(error: OpError, node: &str, operator: &str) -> ImportError {
+    let (node, operator) = (node.to_owned(), operator.to_owned());
+    match error {
+        OpError::Invalid(reason) => ImportError::Node {
+            node,
+            operator,
+            reason,
+        },
+        OpError::Limit { what, limit } => ImportError::Limit { what, limit },
+        OpError::Unsupported { reason, nearest } => ImportError::Unsupported {
+            nodes: vec![UnsupportedNode {
+                node,
+                operator,
+                reason,
+                nearest,
+            }],
+        },
+    }
+}
+
+fn tensor_type(info: &pb::ValueInfoProto) -> Option<&pb::type_proto::Tensor> {
+    info.r#type
+        .as_ref()?
+        .value
+        .as_ref()
+        .map(|pb::type_proto::Value::TensorType(t)| t)
+}
+
+impl Builder {
+    /// Counts elements against the cap.
+    pub(crate) fn count(&mut self, elements: usize) -> Result<(), OpError> {
+        self.elements = self.elements.saturating_add(elements);
+        if self.elements > MAX_TOTAL_ELEMENTS {
+            return Err(OpError::Limit {
+                what: "tensor elements",
+                limit: MAX_TOTAL_ELEMENTS,
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts multiplications spent on constants against the cap.
+    pub(crate) fn spend(&mut self, work: usize) -> Result<(), OpError> {
+        self.work = self.work.saturating_add(work);
+        if self.work > MAX_CONSTANT_WORK {
+            return Err(OpError::Limit {
+                what: "steps on constants",
+                limit: MAX_CONSTANT_WORK,
+            });
+        }
+        Ok(())
+    }
+
+    fn inputs<'a>(
+        &mut self,
+        graph: &'a pb::GraphProto,
+        slots: &mut HashMap<&'a str, Slot>,
+    ) -> Result<Vec<Port>, ImportError> {
+        use pb::tensor_shape_proto::dimension::Value as Dim;
+        let mut ports = Vec::new();
+        let mut rows: Option<Rows> = None;
+        for info in &graph.input {
+            if slots.contains_key(info.name.as_str()) {
+                continue; // an initializer listed as an input, as IR versions below 4 do
+            }
+            let fail = |reason: String| ImportError::Input {
+                input: info.name.clone(),
+                reason,
+            };
+            let tensor = tensor_type(info).ok_or_else(|| fail("it is no tensor".into()))?;
+            if matches!(tensor.elem_type, 0 | 8 | 14 | 15) {
+                return Err(fail("its element type is not numeric".into()));
+            }
+            let dims = tensor
+                .shape
+                .as_ref()
+                .ok_or_else(|| fail("it has no shape".into()))?;
+            let mut extents: Vec<Option<usize>> = Vec::new();
+            for dim in &dims.dim {
+                extents.push(match dim.value {
+                    // Zero is how some exporters write an unknown extent.
+                    Some(Dim::DimValue(v)) if v > 0 => {
+                        Some(usize::try_from(v).map_err(|_| fail(format!("extent {v}")))?)
+                    }
+                    _ => None,
+                });
+            }
+            if extents.len() > MAX_RANK {
+                return Err(fail(format!("rank over {MAX_RANK}")));
+            }
+            let batched = match extents.as_slice() {
+                [] | [Some(_)] => false,
+                _ => true,
+            };
+            let leading = extents.first().copied().flatten();
+            if batched {
+                let these = leading.map_or(Rows::Dynamic, Rows::Fixed);
+                if *rows.get_or_insert(these) != these {
+                    return Err(fail(
+                        "its leading dimension differs from another input's".into(),
+                    ));
+                }
+                extents[0] = Some(1);
+            }
+            let shape: Option<Vec<usize>> = extents.iter().copied().collect();
+            let shape = shape.ok_or_else(|| {
+                fail(
+                    "a dimension other than the leading one is dynamic; export the model with \
+                     fixed extents"
+                        .into(),
+                )
+            })?;
+            let len = element_count(&shape).ok_or_else(|| fail("it is too large".into()))?;
+            self.count(len).map_err(|e| flat(e, "", ""))?;
+            let value = self.values.len();
+            self.values.push(Value {
+                name: info.name.clone(),
+                shape,
+                row_axis: batched.then_some(0),
+                kind: Kind::Number,
+            });
+            ports.push(Port {
+                name: info.name.clone(),
+                shape: self.values[value].row_shape(),
+                batched,
+                fixed_rows: leading.filter(|_| batched),
+                kind: Kind::Number,
+                element_type: tensor.elem_type,
+                value,
+            });
+            slots.insert(&info.name, Slot::Known(Operand::Activation(value)));
+        }
+        if ports.is_empty() {
+            return Err(ImportError::Malformed {
+                reason: "the graph has no input".into(),
+            });
+        }
+        self.rows = rows.unwrap_or(Rows::Fixed(1));
+        Ok(ports)
+    }
+
+    /// A value of the graph.
+    pub(crate) fn value(&self, id: ValueId) -> &Value {
+        &self.values[id]
+    }
+
+    /// Shape of an operand, with one row.
+    pub(crate) fn shape<'s>(&'s self, operand: &'s Operand) -> &'s [usize] {
+        match operand {
+            Operand::Constant(tensor) => &tensor.shape,
+            Operand::Activation(id) => &self.values[*id].shape,
+        }
+    }
+
+    /// Row axis of an operand.
+    pub(crate) fn row_axis(&self, operand: &Operand) -> Option<usize> {
+        match operand {
+            Operand::Constant(_) => None,
+            Operand::Activation(id) => self.values[*id].row_axis,
+        }
+    }
+
+    /// The row axis is given up: fine where the file fixes one row, refused elsewhere.
+    pub(crate) fn drop_rows(&self, what: &str) -> Result<Option<usize>, OpError> {
+        if self.rows == Rows::Fixed(1) {
+            Ok(None)
+        } else {
+            Err(OpError::mixes_rows(what))
+        }
+    }
+
+    /// Applies an operator to activations.
+    pub(crate) fn push(
+        &mut self,
+        op: FloatOp,
+        inputs: &[ValueId],
+        shape: Vec<usize>,
+        row_axis: Option<usize>,
+        kind: Kind,
+    ) -> Result<Operand, OpError> {
+        let len = checked_len(&shape)?;
+        if len == 0 {
+            return Err(OpError::unsupported(
+                "an empty tensor",
+                "tensors of one element or more",
+            ));
+        }
+        self.count(len)?;
+        let output = self.values.len();
+        self.values.push(Value {
+            name: String::new(),
+            shape,
+            row_axis,
+            kind,
+        });
+        self.nodes.push(Node {
+            op,
+            inputs: inputs.to_vec(),
+            output,
+        });
+        Ok(Operand::Activation(output))
+    }
+
+    /// Applies a shape-preserving operator on numbers to an operand, constant or not.
+    pub(crate) fn map(&mut self, op: FloatOp, operand: &Operand) -> Result<Operand, OpError> {
+        match operand {
+            Operand::Constant(tensor) => {
+                let numbers = tensor
+                    .numbers()
+                    .ok_or_else(|| OpError::invalid("strings"))?;
+                self.count(numbers.len())?;
+                let data = Data::Float(op.eval(&[&numbers]));
+                Ok(Operand::Constant(Rc::new(Tensor {
+                    shape: tensor.shape.clone(),
+                    data,
+                })))
+            }
+            Operand::Activation(id) => {
+                let value = &self.values[*id];
+                if !matches!(value.kind, Kind::Number) {
+                    return Err(OpError::unsupported("arithmetic on a label", "on numbers"));
+                }
+                let (shape, row_axis) = (value.shape.clone(), value.row_axis);
+                self.push(op, &[*id], shape, row_axis, Kind::Number)
+            }
+        }
+    }
+
+    /// Rearranges operands that are all constants or all activations.
+    pub(crate) fn movement(
+        &mut self,
+        operands: &[Operand],
+        indices: Vec<u32>,
+        shape: Vec<usize>,
+        row_axis: Option<usize>,
+    ) -> Result<Operand, OpError> {
+        checked_len(&shape)?;
+        let constants: Vec<&Rc<Tensor>> = operands
+            .iter()
+            .filter_map(|o| match o {
+                Operand::Constant(tensor) => Some(tensor),
+                Operand::Activation(_) => None,
+            })
+            .collect();
+        if constants.len() == operands.len() {
+            self.count(indices.len())?;
+            let all = join(&constants)?;
+            return Ok(Operand::Constant(Rc::new(all.pick(&indices, shape))));
+        }
+        if !constants.is_empty() {
+            return Err(OpError::unsupported(
+                "a constant joined with an activation",
+                "activations joined with activations",
+            ));
+        }
+        let ids: Vec<ValueId> = operands
+            .iter()
+            .filter_map(|o| match o {
+                Operand::Activation(id) => Some(*id),
+                Operand::Constant(_) => None,
+            })
+            .collect();
+        let kind = self.values[ids[0]].kind.clone();
+        if ids.iter().any(|&id| self.values[id].kind != kind) {
+            return Err(OpError::unsupported(
+                "numbers joined with labels",
+                "one kind at a time",
+            ));
+        }
+        self.push(
+            FloatOp::Movement(Movement { indices }),
+            &ids,
+            shape,
+            row_axis,
+            kind,
+        )
+    }
+
+    /// The same elements under another shape.
+    pub(crate) fn reshaped(
+        &mut self,
+        operand: &Operand,
+        shape: Vec<usize>,
+        row_axis: Option<usize>,
+    ) -> Result<Operand, OpError> {
+        let len = checked_len(&shape)?;
+        let indices = (0..u32::try_from(len).expect("the element cap is below 2^32")).collect();
+        self.movement(std::slice::from_ref(operand), indices, shape, row_axis)
+    }
+}
+
+/// Constants laid end to end, as one vector.
+fn join(constants: &[&Rc<Tensor>]) -> Result<Tensor, OpError> {
+    if let [one] = constants {
+        return Ok(Tensor {
+            shape: vec![one.len()],
+            data: one.data.clone(),
+        });
+    }
+    let mut all = constants[0].data.clone();
+    for tensor in &constants[1..] {
+        match (&mut all, &tensor.data) {
+            (Data::Float(a), Data::Float(b)) => a.extend_from_slice(b),
+            (Data::Int(a), Data::Int(b)) => a.extend_from_slice(b),
+            (Data::Text(a), Data::Text(b)) => a.extend_from_slice(b),
+            _ => return Err(OpError::invalid("operands of different element types")),
+        }
+    }
+    Ok(Tensor {
+        shape: vec![],
+        data: all,
+    })
+}
+
+/// Number of elements of a shape within the caps.
+pub(crate) fn checked_len(shape: &[usize]) -> Result<usize, OpError> {
+    if shape.len() > MAX_RANK {
+        return Err(OpError::Limit {
+            what: "dimensions",
+            limit: MAX_RANK,
+        });
+    }
+    element_count(shape).ok_or(OpError::Limit {
+        what: "tensor elements",
+        limit: MAX_TENSOR_ELEMENTS,
+    })
+}
+
+impl NodeView<'_> {
+    /// The i-th operand, if the node has it.
+    pub(crate) fn input(&self, i: usize) -> Option<&Operand> {
+        self.operands.get(i).and_then(Option::as_ref)
+    }
+
+    /// The i-th operand.
+    pub(crate) fn need(&self, i: usize) -> Result<&Operand, OpError> {
+        self.input(i)
+            .ok_or_else(|| OpError::invalid(format!("operand {i} is missing")))
+    }
+
+    /// All operands; none may be absent.
+    pub(crate) fn all(&self) -> Result<Vec<Operand>, OpError> {
+        (0..self.operands.len())
+            .map(|i| self.need(i).cloned())
+            .collect()
+    }
+
+    /// The i-th operand as a constant.
+    pub(crate) fn constant(&self, i: usize, what: &str) -> Result<&Rc<Tensor>, OpError> {
+        match self.need(i)? {
+            Operand::Constant(tensor) => Ok(tensor),
+            Operand::Activation(_) => Err(OpError::unsupported(
+                format!("{what} depends on the model's inputs"),
+                format!("{what} as a constant"),
+            )),
+        }
+    }
+
+    /// The i-th operand as constant integers, if present.
+    pub(crate) fn integers(&self, i: usize, what: &str) -> Result<Option<Vec<i64>>, OpError> {
+        if self.input(i).is_none() {
+            return Ok(None);
+        }
+        let tensor = self.constant(i, what)?;
+        match tensor.integers() {
+            Some(v) => Ok(Some(v.to_vec())),
+            None => Err(OpError::invalid(format!("{what} must be integers"))),
+        }
+    }
+
+    /// Number of outputs that the node names.
+    pub(crate) fn outputs(&self) -> usize {
+        self.proto.output.len()
+    }
+
+    pub(crate) fn attribute(&self, name: &str) -> Option<&pb::AttributeProto> {
+        self.proto.attribute.iter().find(|a| a.name == name)
+    }
+
+    pub(crate) fn int(&self, name: &str, default: i64) -> i64 {
+        self.attribute(name).map_or(default, |a| a.i)
+    }
+
+    pub(crate) fn float(&self, name: &str, default: f64) -> f64 {
+        self.attribute(name).map_or(default, |a| f64::from(a.f))
+    }
+
+    pub(crate) fn ints(&self, name: &str) -> Option<&[i64]> {
+        self.attribute(name).map(|a| a.ints.as_slice())
+    }
+
+    pub(crate) fn floats(&self, name: &str) -> Option<Vec<f64>> {
+        self.attribute(name)
+            .map(|a| a.floats.iter().map(|&f| f64::from(f)).collect())
+    }
+}
+
+/// A possibly negative axis of a tensor of this rank.
+pub(crate) fn axis_of(axis: i64, rank: usize) -> Result<usize, OpError> {
+    let wrapped = if axis < 0 {
+        axis.checked_add(rank as i64)
+    } else {
+        Some(axis)
+    };
+    match wrapped.and_then(|a| usize::try_from(a).ok()) {
+        Some(a) if a < rank => Ok(a),
+        _ => Err(OpError::invalid(format!(
+            "axis {axis} of a tensor of rank {rank}"
+        ))),
+    }
+}

@@ -1,0 +1,35 @@
+//! ONNX in: a model file becomes a float graph of one row.
+//!
+//! [`load`] decodes the protobuf itself, refuses by name what it does not understand, and folds
+//! constants into neighbouring linear layers by structure alone: two models of one architecture give
+//! graphs that differ in their constants only.
+
+mod error;
+mod float;
+mod fold;
+mod graph;
+mod import;
+pub mod input;
+mod limits;
+mod ops;
+mod reference;
+mod tensor;
+
+pub use error::{ImportError, UnsupportedNode};
+pub use graph::{Graph, Kind, Port};
+pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
+pub use ops::supported;
+pub use reference::Reference;
+
+pub(crate) use float::{Affine, Arithmetic, AxisView, FloatOp, Linear, Pointwise};
+
+/// The float graph of a model file, folded.
+///
+/// # Errors
+/// Everything in [`ImportError`]; no bytes make it panic.
+pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
+    let model = import::decode(bytes)?;
+    let mut graph = import::import(&model)?;
+    fold::fold(&mut graph);
+    Ok(graph)
+}

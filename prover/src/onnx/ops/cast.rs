@@ -1,0 +1,84 @@
+//! Cast: numbers to a float type are themselves (the graph has one kind of number); indices and labels
+//! keep their kind. Rounding to integers is refused. Source: ONNX Cast, opset 6 on.
+
+use std::rc::Rc;
+
+use tract_onnx::pb::tensor_proto::DataType;
+
+use super::super::error::OpError;
+use super::super::float::{FloatOp, Movement};
+use super::super::graph::Kind;
+use super::super::import::{Builder, NodeView, Operand};
+use super::super::tensor::{Data, Tensor};
+
+pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    let code = node.int("to", 0);
+    let to = i32::try_from(code)
+        .ok()
+        .and_then(|c| DataType::try_from(c).ok());
+    let to = to.ok_or_else(|| OpError::invalid(format!("element type {code}")))?;
+    let float = matches!(
+        to,
+        DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16
+    );
+    let integer = matches!(
+        to,
+        DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::Uint8
+            | DataType::Uint16
+            | DataType::Uint32
+            | DataType::Uint64
+    );
+    let refuse = |from: &str| {
+        Err(OpError::unsupported(
+            format!("a cast of {from} to {}", to.as_str_name()),
+            "casts between float types, and of labels to integers",
+        ))
+    };
+    let x = node.need(0)?.clone();
+    let id = match &x {
+        Operand::Constant(tensor) => {
+            let data = match &tensor.data {
+                Data::Float(v) if float => Data::Float(v.clone()),
+                Data::Float(v) if integer => Data::Int(v.iter().map(|&f| f as i64).collect()),
+                Data::Int(v) if float => Data::Float(v.iter().map(|&i| i as f64).collect()),
+                Data::Int(v) if integer => Data::Int(v.clone()),
+                Data::Int(v) if to == DataType::Bool => {
+                    Data::Int(v.iter().map(|&i| i64::from(i != 0)).collect())
+                }
+                Data::Text(v) if to == DataType::String => Data::Text(v.clone()),
+                _ => return refuse("a constant"),
+            };
+            b.count(tensor.len())?;
+            let shape = tensor.shape.clone();
+            return Ok(vec![Operand::Constant(Rc::new(Tensor { shape, data }))]);
+        }
+        Operand::Activation(id) => *id,
+    };
+    let value = b.value(id);
+    match &value.kind {
+        Kind::Number if float => Ok(vec![x]),
+        Kind::Number => refuse("numbers"),
+        Kind::Index if integer => Ok(vec![x]),
+        Kind::Index if float => {
+            let (shape, row_axis) = (value.shape.clone(), value.row_axis);
+            let op = Movement {
+                indices: (0..value.len() as u32).collect(),
+            };
+            Ok(vec![b.push(
+                FloatOp::Movement(op),
+                &[id],
+                shape,
+                row_axis,
+                Kind::Number,
+            )?])
+        }
+        Kind::Index => refuse("an index"),
+        Kind::Label { integer: true, .. } if integer => Ok(vec![x]),
+        Kind::Label { integer: false, .. } if to == DataType::String => Ok(vec![x]),
+        Kind::Label { .. } => refuse("a label"),
+    }
+}

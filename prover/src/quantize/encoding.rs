@@ -1,0 +1,277 @@
+//! Canonical bytes of a skeleton, and the check of one that came from outside.
+//!
+//! Claims: `from_bytes(to_bytes(s)) = s` for every skeleton that passes [`Skeleton::check`]; bytes that are
+//! accepted are exactly those that `to_bytes` writes (compact JSON, fields in declared order); no bytes
+//! make it panic. The check covers what circuit and interpreter rely on: operands exist before their
+//! users, lengths agree, widths and counts are within the caps, and every range can be stated
+//! ([`super::ranges`]).
+
+use super::lower::{MAX_OPS, MAX_SCALARS};
+use super::ranges::{intervals, RangeError};
+use super::skeleton::{FunctionTable, IntegerModel, Op, OutputKind, Reveal, Skeleton};
+
+/// Greatest size of an encoded skeleton.
+pub const MAX_SKELETON_BYTES: usize = 256 << 20;
+
+/// Greatest number of operands of all operations together.
+const MAX_OPERANDS: usize = 1 << 26;
+
+/// Why a skeleton or its weights are invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SkeletonError {
+    /// Over the size cap.
+    #[error("the skeleton holds {bytes} bytes and the limit is {MAX_SKELETON_BYTES}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not the JSON of a skeleton.
+    #[error("the skeleton is unreadable: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Readable, but not written as `to_bytes` writes it.
+    #[error("the skeleton's bytes are not canonical")]
+    NotCanonical,
+    /// A part contradicts the rules.
+    #[error("the skeleton is invalid: {what}")]
+    Invalid {
+        /// Which part, and why.
+        what: String,
+    },
+    /// Ranges cannot be stated.
+    #[error(transparent)]
+    Range(#[from] RangeError),
+    /// Private weights that do not belong to the skeleton.
+    #[error("the weights do not fit the skeleton: {what}")]
+    Weights {
+        /// What is wrong.
+        what: String,
+    },
+}
+
+fn invalid(what: impl Into<String>) -> SkeletonError {
+    SkeletonError::Invalid { what: what.into() }
+}
+
+fn require(condition: bool, what: impl FnOnce() -> String) -> Result<(), SkeletonError> {
+    if condition {
+        Ok(())
+    } else {
+        Err(invalid(what()))
+    }
+}
+
+impl Skeleton {
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a skeleton holds strings and integers only")
+    }
+
+    /// Reads canonical bytes and checks the skeleton.
+    ///
+    /// # Errors
+    /// Bytes that are too many, unreadable, not canonical, or of an invalid skeleton.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SkeletonError> {
+        if bytes.len() > MAX_SKELETON_BYTES {
+            return Err(SkeletonError::TooLarge { bytes: bytes.len() });
+        }
+        let skeleton: Self =
+            serde_json::from_slice(bytes).map_err(|e| SkeletonError::Malformed {
+                reason: e.to_string(),
+            })?;
+        if skeleton.to_bytes() != bytes {
+            return Err(SkeletonError::NotCanonical);
+        }
+        skeleton.check()?;
+        Ok(skeleton)
+    }
+
+    /// Whether every rule holds.
+    ///
+    /// # Errors
+    /// The first rule that does not.
+    pub fn check(&self) -> Result<(), SkeletonError> {
+        require(self.version == 1, || format!("version {}", self.version))?;
+        require((1..=31).contains(&self.weight_bits), || {
+            "weight_bits".into()
+        })?;
+        require((1..=60).contains(&self.bias_bits), || "bias_bits".into())?;
+        require(self.ops.len() <= MAX_OPS, || "too many operations".into())?;
+        self.check_inputs()?;
+        for table in &self.functions {
+            table.check()?;
+        }
+        let scalars = self.check_ops()?;
+        self.check_outputs(scalars)?;
+        intervals(self)?;
+        Ok(())
+    }
+
+    fn check_inputs(&self) -> Result<(), SkeletonError> {
+        require(!self.inputs.is_empty(), || "no inputs".into())?;
+        let mut total = 0usize;
+        for (i, input) in self.inputs.iter().enumerate() {
+            let name = &input.name;
+            require(!self.inputs[..i].iter().any(|o| o.name == *name), || {
+                format!("input \"{name}\" named twice")
+            })?;
+            require(input.scale_bits <= 40, || {
+                format!("scale of input \"{name}\"")
+            })?;
+            require((1..=40).contains(&input.range_bits), || {
+                format!("range of input \"{name}\"")
+            })?;
+            let len = count(&input.shape).filter(|&n| n > 0);
+            total = total.saturating_add(len.ok_or_else(|| invalid("an input's shape"))?);
+        }
+        require(total <= MAX_SCALARS, || "too many input scalars".into())
+    }
+
+    /// Number of scalars.
+    fn check_ops(&self) -> Result<usize, SkeletonError> {
+        let mut scalars = self.input_len();
+        let mut operands = 0usize;
+        for (i, op) in self.ops.iter().enumerate() {
+            let at = |what: &str| format!("operation {i}: {what}");
+            for list in op.operands() {
+                operands += list.len();
+                require(!list.is_empty(), || at("no operands"))?;
+                require(list.iter().all(|&id| (id as usize) < scalars), || {
+                    at("an operand that is not made yet")
+                })?;
+            }
+            require(operands <= MAX_OPERANDS, || "too many operands".into())?;
+            match op {
+                Op::Linear { outputs, shift, .. } => {
+                    require(*outputs > 0, || at("no outputs"))?;
+                    require(*shift <= 40, || at("shift"))?;
+                }
+                Op::Diagonal { shift, .. } => require(*shift <= 40, || at("shift"))?,
+                Op::Local {
+                    left, right, shift, ..
+                } => {
+                    require(left.len() == right.len(), || {
+                        at("operands of different length")
+                    })?;
+                    require(*shift <= 40, || at("shift"))?;
+                }
+                Op::Clamp { lo, hi, .. } => require(lo <= hi, || at("bounds that cross"))?,
+                Op::Function { function, .. } => {
+                    require((*function as usize) < self.functions.len(), || {
+                        at("no such table")
+                    })?;
+                }
+                Op::Divide {
+                    numerators,
+                    denominators,
+                    scale_bits,
+                } => {
+                    let same = numerators.len() == denominators.len();
+                    require(same, || at("operands of different length"))?;
+                    require(*scale_bits <= 40, || at("scale"))?;
+                }
+            }
+            scalars = scalars.saturating_add(op.made());
+            require(scalars <= MAX_SCALARS, || "too many scalars".into())?;
+        }
+        Ok(scalars)
+    }
+
+    fn check_outputs(&self, scalars: usize) -> Result<(), SkeletonError> {
+        require(!self.outputs.is_empty(), || "no outputs".into())?;
+        let all = self
+            .outputs
+            .iter()
+            .flat_map(|o| &o.scalars)
+            .chain(&self.released);
+        require(all.clone().all(|&id| (id as usize) < scalars), || {
+            "an output that no operation makes".into()
+        })?;
+        require(all.count() <= MAX_OPERANDS, || "too many outputs".into())?;
+        for output in &self.outputs {
+            let name = &output.name;
+            require(count(&output.shape) == Some(output.scalars.len()), || {
+                format!("shape of output \"{name}\"")
+            })?;
+            if let OutputKind::Fixed { scale_bits } = output.kind {
+                require(scale_bits <= 60, || format!("scale of output \"{name}\""))?;
+            }
+        }
+        let outputs = || self.outputs.iter().flat_map(|o| &o.scalars);
+        match self.reveal {
+            Reveal::Decision => require(self.released.len() == 1, || {
+                "a decision is one scalar".into()
+            }),
+            Reveal::Outputs => require(outputs().eq(&self.released), || {
+                "the released scalars are not the outputs".into()
+            }),
+        }
+    }
+}
+
+impl FunctionTable {
+    fn check(&self) -> Result<(), SkeletonError> {
+        let what = |what: &str| format!("table \"{}\": {what}", self.name);
+        let count = self.segments.len();
+        require(count.is_power_of_two() && count <= 1 << 16, || {
+            what("number of segments")
+        })?;
+        require(self.segment_bits <= 40 && self.shift <= 60, || {
+            what("widths")
+        })?;
+        let (lo, hi) = self.domain();
+        require(lo >= -(1 << 60) && hi <= 1 << 60, || what("domain"))?;
+        require(self.image().is_some_and(|i| i.bits() <= 60), || {
+            what("coefficients")
+        })
+    }
+}
+
+impl IntegerModel {
+    /// Whether skeleton and weights are valid and belong together.
+    ///
+    /// # Errors
+    /// The first rule that does not hold.
+    pub fn check(&self) -> Result<(), SkeletonError> {
+        self.skeleton.check()?;
+        let bad = |what: &str| Err(SkeletonError::Weights { what: what.into() });
+        let (mut linear, mut diagonal) = (self.weights.linear.iter(), self.weights.diagonal.iter());
+        for op in &self.skeleton.ops {
+            let (layer, weights) = match op {
+                Op::Linear { inputs, .. } => (linear.next(), inputs.len().checked_mul(op.made())),
+                Op::Diagonal { inputs, .. } => (diagonal.next(), Some(inputs.len())),
+                _ => continue,
+            };
+            let Some(layer) = layer else {
+                return bad("a layer without weights");
+            };
+            if Some(layer.weights.len()) != weights || layer.biases.len() != op.made() {
+                return bad("a layer of another size");
+            }
+            let w = 1i64 << self.skeleton.weight_bits;
+            let b = 1i64 << self.skeleton.bias_bits;
+            if !layer
+                .weights
+                .iter()
+                .all(|&v| (-w..w).contains(&i64::from(v)))
+                || !layer.biases.iter().all(|v| (-b..b).contains(v))
+            {
+                return bad("a weight wider than declared");
+            }
+        }
+        if linear.next().is_some() || diagonal.next().is_some() {
+            return bad("weights without a layer");
+        }
+        Ok(())
+    }
+}
+
+fn count(shape: &[u32]) -> Option<usize> {
+    let n = shape
+        .iter()
+        .try_fold(1usize, |n, &d| n.checked_mul(d as usize))?;
+    (n <= MAX_SCALARS).then_some(n)
+}

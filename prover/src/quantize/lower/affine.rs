@@ -1,0 +1,37 @@
+//! Affine: an elementwise map by private constants, `round_shift(w_i x_i + b_i, S)`, Relu fused.
+
+use super::super::error::QuantizeError;
+use super::super::skeleton::{Activation, LinearWeights, Op};
+use super::{Fixed, Lowering};
+use crate::onnx::Affine;
+
+impl Lowering<'_> {
+    pub(super) fn affine(
+        &mut self,
+        op: &Affine,
+        input: usize,
+        activation: Activation,
+    ) -> Result<Fixed, QuantizeError> {
+        let s = self.options.scale_bits;
+        let x = self.tensor(input);
+        let x = self.narrow(&x)?;
+        let n = x.scalars.len();
+        let scale: Vec<f64> = (0..n).map(|i| op.scale_at(i)).collect();
+        let offset: Vec<f64> = (0..n).map(|i| op.offset_at(i)).collect();
+        let d = self.extra_bits(1, x.scale, &scale);
+        let weights = LinearWeights {
+            weights: self.integer_weights(&scale, s + d)?,
+            biases: self.integer_biases(&offset, x.scale + s + d)?,
+        };
+        self.weights.diagonal.push(weights);
+        let scalars = self.emit(Op::Diagonal {
+            inputs: x.scalars,
+            shift: s,
+            activation,
+        })?;
+        self.settled(Fixed {
+            scalars,
+            scale: x.scale + d,
+        })
+    }
+}

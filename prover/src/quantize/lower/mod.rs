@@ -1,0 +1,491 @@
+//! Lowering: each float operator as primitive integer operations, one file per family.
+//!
+//! Claims: the operations made depend on the graph's structure, the options and the declared scales and
+//! widths alone. Every tensor carries its scale (fractional bits); a linear layer shifts by exactly the
+//! model's scale S, so a layer whose weights have f_w = S + d fractional bits raises the scale by d.
+//! Operands wider than `activation_bits` are clamped where they are used.
+
+mod affine;
+mod arithmetic;
+mod axis;
+mod decision;
+mod linear;
+mod pointwise;
+mod weights;
+
+use std::collections::HashMap;
+
+use super::error::QuantizeError;
+use super::function::{Curve, FunctionError};
+use super::options::QuantizeOptions;
+use super::ranges::{extend, Interval, Widths};
+use super::skeleton::{
+    Activation, FunctionTable, InputSpec, IntegerModel, Op, OutputKind, OutputSpec, PrivateWeights,
+    Reveal, ScalarId, Skeleton,
+};
+use crate::onnx::{FloatOp, Graph, Kind, Pointwise, Port};
+
+/// Greatest number of scalars of a model.
+pub(crate) const MAX_SCALARS: usize = 1 << 24;
+
+/// Greatest number of operations of a model.
+pub(crate) const MAX_OPS: usize = 1 << 20;
+
+/// A tensor of the integer graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed {
+    pub(crate) scalars: Vec<ScalarId>,
+    pub(crate) scale: u32,
+}
+
+/// An elementwise operation on public factors; its operands are given beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Formula {
+    pub(crate) product: i64,
+    pub(crate) left: i64,
+    pub(crate) right: i64,
+    pub(crate) constant: i64,
+    pub(crate) shift: u32,
+    pub(crate) activation: Activation,
+}
+
+impl Formula {
+    pub(crate) const ZERO: Self = Self {
+        product: 0,
+        left: 0,
+        right: 0,
+        constant: 0,
+        shift: 0,
+        activation: Activation::None,
+    };
+}
+
+/// What lowering produces.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    pub(crate) model: IntegerModel,
+    pub(crate) function_errors: Vec<FunctionError>,
+}
+
+/// The integer graph under construction.
+#[derive(Debug)]
+pub(crate) struct Lowering<'a> {
+    graph: &'a Graph,
+    options: &'a QuantizeOptions,
+    widths: Widths,
+    ops: Vec<Op>,
+    intervals: Vec<Interval>,
+    functions: Vec<FunctionTable>,
+    function_errors: Vec<FunctionError>,
+    tables: HashMap<(Curve, u32, u32), u32>,
+    weights: PrivateWeights,
+    tensors: Vec<Option<Fixed>>,
+    /// Narrowed copies of scalars that were wider than `activation_bits`.
+    narrowed: HashMap<ScalarId, ScalarId>,
+    /// Running maxima by the scalars they run over.
+    maxima: HashMap<Vec<Vec<ScalarId>>, axis::RunningMax>,
+    producers: Vec<Option<usize>>,
+    /// Nodes whose result is only read by a Relu, which they take over.
+    takes_relu: Vec<bool>,
+    /// Nodes whose errors reach an output with no bounded function between.
+    undamped: Vec<bool>,
+    /// Node being lowered.
+    layer: usize,
+}
+
+/// Lowers a graph with its declared inputs and widths.
+pub(crate) fn lower(
+    graph: &Graph,
+    inputs: &[InputSpec],
+    widths: Widths,
+    options: &QuantizeOptions,
+    reveal: Reveal,
+) -> Result<Lowered, QuantizeError> {
+    let mut lowering = Lowering::new(graph, options, widths);
+    lowering.inputs(inputs)?;
+    for layer in 0..graph.nodes.len() {
+        lowering.layer = layer;
+        lowering.node(layer)?;
+    }
+    let (outputs, released, decision) = match reveal {
+        Reveal::Outputs => {
+            let outputs: Vec<OutputSpec> = graph
+                .outputs
+                .iter()
+                .map(|port| lowering.output(port))
+                .collect();
+            let released = outputs
+                .iter()
+                .flat_map(|o| o.scalars.iter().copied())
+                .collect();
+            (outputs, released, "outputs".to_owned())
+        }
+        Reveal::Decision => {
+            let (output, decision) = lowering.decision()?;
+            let released = output.scalars.clone();
+            (vec![output], released, decision)
+        }
+    };
+    let mut model = IntegerModel {
+        skeleton: Skeleton {
+            version: 1,
+            inputs: inputs.to_vec(),
+            weight_bits: widths.weight_bits,
+            bias_bits: widths.bias_bits,
+            functions: lowering.functions,
+            ops: lowering.ops,
+            outputs,
+            reveal,
+            released,
+            decision,
+        },
+        weights: lowering.weights,
+    };
+    let kept = super::prune::prune(&mut model);
+    let errors = lowering.function_errors.into_iter().zip(kept);
+    let function_errors = errors
+        .filter(|(_, kept)| *kept)
+        .map(|(error, _)| error)
+        .collect();
+    Ok(Lowered {
+        model,
+        function_errors,
+    })
+}
+
+impl<'a> Lowering<'a> {
+    fn new(graph: &'a Graph, options: &'a QuantizeOptions, widths: Widths) -> Self {
+        let uses = graph.uses();
+        let producers = graph.producers();
+        let mut takes_relu = vec![false; graph.nodes.len()];
+        for node in &graph.nodes {
+            if !matches!(node.op, FloatOp::Pointwise(Pointwise::Relu)) || uses[node.inputs[0]] != 1
+            {
+                continue;
+            }
+            if let Some(before) = producers[node.inputs[0]] {
+                takes_relu[before] = matches!(
+                    graph.nodes[before].op,
+                    FloatOp::Linear(_) | FloatOp::Affine(_) | FloatOp::Arithmetic(_)
+                );
+            }
+        }
+        Self {
+            graph,
+            options,
+            widths,
+            ops: Vec::new(),
+            intervals: Vec::new(),
+            functions: Vec::new(),
+            function_errors: Vec::new(),
+            tables: HashMap::new(),
+            weights: PrivateWeights::default(),
+            tensors: vec![None; graph.values.len()],
+            narrowed: HashMap::new(),
+            maxima: HashMap::new(),
+            producers,
+            takes_relu,
+            undamped: undamped(graph),
+            layer: 0,
+        }
+    }
+
+    fn inputs(&mut self, inputs: &[InputSpec]) -> Result<(), QuantizeError> {
+        for (port, spec) in self.graph.inputs.iter().zip(inputs) {
+            let first = self.intervals.len();
+            self.intervals
+                .extend((0..port.len()).map(|_| Interval::signed(spec.range_bits)));
+            self.check_caps()?;
+            let scalars = (first as ScalarId..self.intervals.len() as ScalarId).collect();
+            self.tensors[port.value] = Some(Fixed {
+                scalars,
+                scale: spec.scale_bits,
+            });
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, layer: usize) -> Result<(), QuantizeError> {
+        let node = &self.graph.nodes[layer];
+        let activation = if self.takes_relu[layer] {
+            Activation::Relu
+        } else {
+            Activation::None
+        };
+        let made = match &node.op {
+            FloatOp::Linear(op) => self.linear(op, node.inputs[0], activation)?,
+            FloatOp::Affine(op) => self.affine(op, node.inputs[0], activation)?,
+            FloatOp::Arithmetic(op) => {
+                self.arithmetic(*op, node.inputs[0], node.inputs[1], activation)?
+            }
+            FloatOp::Pointwise(Pointwise::Relu)
+                if self.producers[node.inputs[0]].is_some_and(|p| self.takes_relu[p]) =>
+            {
+                self.tensor(node.inputs[0])
+            }
+            FloatOp::Pointwise(op) => self.pointwise(*op, node.inputs[0])?,
+            FloatOp::Softmax(axis) => self.softmax(axis, node.inputs[0])?,
+            FloatOp::ArgMax { axis, last } => self.argmax_node(axis, *last, node.inputs[0])?,
+            FloatOp::Movement(op) => {
+                let operands: Vec<Fixed> = node.inputs.iter().map(|&id| self.tensor(id)).collect();
+                let scale = operands.iter().map(|t| t.scale).max().unwrap_or(0);
+                let mut all = Vec::new();
+                for operand in operands {
+                    all.extend(self.rescaled_up(operand, scale)?.scalars);
+                }
+                Fixed {
+                    scalars: op.indices.iter().map(|&i| all[i as usize]).collect(),
+                    scale,
+                }
+            }
+        };
+        self.tensors[node.output] = Some(made);
+        Ok(())
+    }
+
+    /// The tensor of a value.
+    pub(crate) fn tensor(&self, id: usize) -> Fixed {
+        self.tensors[id]
+            .clone()
+            .expect("nodes are in topological order")
+    }
+
+    fn output(&self, port: &Port) -> OutputSpec {
+        let Fixed { scalars, scale } = self.tensor(port.value);
+        OutputSpec {
+            name: port.name.clone(),
+            shape: port.shape.iter().map(|&d| d as u32).collect(),
+            scalars,
+            kind: match &port.kind {
+                Kind::Number => OutputKind::Fixed { scale_bits: scale },
+                Kind::Index => OutputKind::Integer,
+                Kind::Label { labels, integer } => OutputKind::Label {
+                    labels: labels.clone(),
+                    integer: *integer,
+                },
+            },
+        }
+    }
+
+    pub(crate) fn interval(&self, id: ScalarId) -> Interval {
+        self.intervals[id as usize]
+    }
+
+    fn check_caps(&self) -> Result<(), QuantizeError> {
+        if self.intervals.len() > MAX_SCALARS {
+            return Err(QuantizeError::Limit {
+                what: "scalars",
+                limit: MAX_SCALARS,
+            });
+        }
+        if self.ops.len() > MAX_OPS {
+            return Err(QuantizeError::Limit {
+                what: "operations",
+                limit: MAX_OPS,
+            });
+        }
+        Ok(())
+    }
+
+    /// Appends an operation and numbers its results.
+    pub(crate) fn emit(&mut self, op: Op) -> Result<Vec<ScalarId>, QuantizeError> {
+        let first = self.intervals.len() as ScalarId;
+        extend(
+            &mut self.intervals,
+            self.ops.len(),
+            &op,
+            self.widths,
+            &self.functions,
+        )?;
+        self.ops.push(op);
+        self.check_caps()?;
+        Ok((first..self.intervals.len() as ScalarId).collect())
+    }
+
+    /// `formula` on each pair of operands.
+    pub(crate) fn local(
+        &mut self,
+        left: &[ScalarId],
+        right: &[ScalarId],
+        formula: Formula,
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
+        self.emit(Op::Local {
+            left: left.to_vec(),
+            right: right.to_vec(),
+            product: formula.product,
+            left_factor: formula.left,
+            right_factor: formula.right,
+            constant: formula.constant,
+            shift: formula.shift,
+            activation: formula.activation,
+        })
+    }
+
+    pub(crate) fn clamp(
+        &mut self,
+        inputs: &[ScalarId],
+        lo: i64,
+        hi: i64,
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
+        self.emit(Op::Clamp {
+            inputs: inputs.to_vec(),
+            lo,
+            hi,
+        })
+    }
+
+    /// The operands clamped to [lo, hi], those excepted that lie inside already.
+    pub(crate) fn clamp_where_needed(
+        &mut self,
+        scalars: &[ScalarId],
+        lo: i64,
+        hi: i64,
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
+        let outside = |id: &ScalarId| {
+            let i = self.interval(*id);
+            i.lo < i128::from(lo) || i.hi > i128::from(hi)
+        };
+        let mut wide: Vec<ScalarId> = scalars.iter().copied().filter(outside).collect();
+        wide.sort_unstable();
+        wide.dedup();
+        if wide.is_empty() {
+            return Ok(scalars.to_vec());
+        }
+        let made = self.clamp(&wide, lo, hi)?;
+        let by: HashMap<ScalarId, ScalarId> = wide.into_iter().zip(made).collect();
+        Ok(scalars
+            .iter()
+            .map(|id| by.get(id).copied().unwrap_or(*id))
+            .collect())
+    }
+
+    /// The operands, those wider than `activation_bits` clamped to `+-2^(S + 19)` or a little above.
+    pub(crate) fn narrow(&mut self, tensor: &Fixed) -> Result<Fixed, QuantizeError> {
+        let limit = self.options.activation_bits;
+        let mut wide: Vec<ScalarId> = tensor
+            .scalars
+            .iter()
+            .copied()
+            .filter(|id| self.interval(*id).bits() > limit && !self.narrowed.contains_key(id))
+            .collect();
+        wide.sort_unstable();
+        wide.dedup();
+        if !wide.is_empty() {
+            // At least 2^11 in magnitude, whatever the tensor's scale.
+            let bits = (self.options.scale_bits + 19).max(tensor.scale + 11);
+            let bound = 1i64 << bits.min(limit);
+            let made = self.clamp(&wide, -bound, bound)?;
+            self.narrowed.extend(wide.into_iter().zip(made));
+        }
+        let scalars = tensor
+            .scalars
+            .iter()
+            .map(|id| self.narrowed.get(id).copied().unwrap_or(*id))
+            .collect();
+        Ok(Fixed {
+            scalars,
+            scale: tensor.scale,
+        })
+    }
+
+    /// The tensor with at least this many fractional bits.
+    pub(crate) fn rescaled_up(&mut self, t: Fixed, scale: u32) -> Result<Fixed, QuantizeError> {
+        if t.scale >= scale {
+            return Ok(t);
+        }
+        let t = self.narrow(&t)?;
+        let factor = 1i64 << (scale - t.scale);
+        let formula = Formula {
+            left: factor,
+            ..Formula::ZERO
+        };
+        Ok(Fixed {
+            scalars: self.local(&t.scalars, &t.scalars, formula)?,
+            scale,
+        })
+    }
+
+    /// The tensor with this many fractional bits at most, rounded.
+    pub(crate) fn rescaled_down(&mut self, t: Fixed, scale: u32) -> Result<Fixed, QuantizeError> {
+        if t.scale <= scale {
+            return Ok(t);
+        }
+        let formula = Formula {
+            left: 1,
+            shift: t.scale - scale,
+            ..Formula::ZERO
+        };
+        Ok(Fixed {
+            scalars: self.local(&t.scalars, &t.scalars, formula)?,
+            scale,
+        })
+    }
+
+    /// A tabled function of a tensor, clamped to its domain first.
+    pub(crate) fn function(
+        &mut self,
+        curve: Curve,
+        operand: &Fixed,
+        out_bits: u32,
+    ) -> Result<Fixed, QuantizeError> {
+        let key = (curve, operand.scale, out_bits);
+        let number = match self.tables.get(&key) {
+            Some(&number) => number,
+            None => {
+                let (table, error) =
+                    curve.table(operand.scale, out_bits, self.options.log_segments);
+                self.functions.push(table);
+                self.function_errors.push(error);
+                let number = self.functions.len() as u32 - 1;
+                self.tables.insert(key, number);
+                number
+            }
+        };
+        let (lo, hi) = self.functions[number as usize].domain();
+        let inside = self.clamp_where_needed(&operand.scalars, lo as i64, hi as i64)?;
+        let scalars = self.emit(Op::Function {
+            inputs: inside,
+            function: number,
+        })?;
+        Ok(Fixed {
+            scalars,
+            scale: out_bits,
+        })
+    }
+
+    pub(crate) fn refuse(&self, reason: impl Into<String>) -> QuantizeError {
+        QuantizeError::Lowering {
+            layer: self.layer,
+            operator: self.graph.nodes[self.layer].op.name(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Nodes whose errors reach an output of numbers with no bounded function between.
+fn undamped(graph: &Graph) -> Vec<bool> {
+    let mut values = vec![false; graph.values.len()];
+    for port in graph
+        .outputs
+        .iter()
+        .filter(|port| port.kind == Kind::Number)
+    {
+        values[port.value] = true;
+    }
+    let mut nodes = vec![false; graph.nodes.len()];
+    for (i, node) in graph.nodes.iter().enumerate().rev() {
+        let bounded = matches!(
+            node.op,
+            FloatOp::Pointwise(Pointwise::Sigmoid | Pointwise::Tanh)
+                | FloatOp::Softmax(_)
+                | FloatOp::ArgMax { .. }
+        );
+        nodes[i] = values[node.output] && !bounded;
+        if nodes[i] {
+            for &id in &node.inputs {
+                values[id] = true;
+            }
+        }
+    }
+    nodes
+}

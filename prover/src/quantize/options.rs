@@ -1,0 +1,34 @@
+//! How a model is quantised.
+
+/// Options of [`super::quantize`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizeOptions {
+    /// Fractional bits S of inputs and weights, 6 to 16.
+    pub scale_bits: u32,
+    /// What a proof releases.
+    pub reveal: super::skeleton::Reveal,
+    /// A single score at or above it is a positive decision.
+    pub threshold: f64,
+    /// Declares the width of weights instead of deriving it from the greatest.
+    pub weight_bits: Option<u32>,
+    /// Declares the width of biases instead of deriving it from the greatest.
+    pub bias_bits: Option<u32>,
+    /// Activations that may be wider are clamped to `+-2^(S + 19)` before they are used.
+    pub activation_bits: u32,
+    /// log2 of the number of segments of a tabled function.
+    pub log_segments: u32,
+}
+
+impl Default for QuantizeOptions {
+    fn default() -> Self {
+        Self {
+            scale_bits: 12,
+            reveal: super::skeleton::Reveal::Outputs,
+            threshold: 0.5,
+            weight_bits: None,
+            bias_bits: None,
+            activation_bits: 40,
+            log_segments: 8,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Operations that nothing released or output needs are removed, and scalars renumbered.
+
+use std::collections::BTreeMap;
+
+use super::skeleton::{IntegerModel, Op, ScalarId};
+
+/// Removes dead operations, their weights, and unused function tables; tells which tables stay.
+pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
+    let skeleton = &mut model.skeleton;
+    let inputs = skeleton.input_len();
+    let firsts = skeleton.firsts();
+    let mut live = vec![false; skeleton.scalar_count()];
+    let roots = skeleton
+        .outputs
+        .iter()
+        .flat_map(|o| &o.scalars)
+        .chain(&skeleton.released);
+    for &id in roots {
+        live[id as usize] = true;
+    }
+    let mut keep = vec![false; skeleton.ops.len()];
+    for (i, op) in skeleton.ops.iter().enumerate().rev() {
+        keep[i] = live[firsts[i]..firsts[i] + op.made()].contains(&true);
+        if keep[i] {
+            for list in op.operands() {
+                for &id in list {
+                    live[id as usize] = true;
+                }
+            }
+        }
+    }
+
+    // New numbers: inputs stay, kept operations' scalars close ranks.
+    let mut number: Vec<ScalarId> = (0..live.len() as ScalarId).collect();
+    let mut next = inputs as ScalarId;
+    let mut tables: BTreeMap<u32, u32> = BTreeMap::new();
+    for (i, op) in skeleton.ops.iter().enumerate().filter(|(i, _)| keep[*i]) {
+        for slot in &mut number[firsts[i]..firsts[i] + op.made()] {
+            *slot = next;
+            next += 1;
+        }
+        if let Op::Function { function, .. } = op {
+            tables.insert(*function, 0);
+        }
+    }
+    for (new, slot) in tables.values_mut().enumerate() {
+        *slot = new as u32;
+    }
+
+    let (mut linear, mut diagonal) = (Vec::new(), Vec::new());
+    let mut old_linear = std::mem::take(&mut model.weights.linear).into_iter();
+    let mut old_diagonal = std::mem::take(&mut model.weights.diagonal).into_iter();
+    let ops = std::mem::take(&mut skeleton.ops);
+    for (mut op, keep) in ops.into_iter().zip(keep) {
+        let weights = match op {
+            Op::Linear { .. } => old_linear.next().map(|w| (&mut linear, w)),
+            Op::Diagonal { .. } => old_diagonal.next().map(|w| (&mut diagonal, w)),
+            _ => None,
+        };
+        if !keep {
+            continue;
+        }
+        if let Some((list, w)) = weights {
+            list.push(w);
+        }
+        for list in op.operands_mut() {
+            for id in list {
+                *id = number[*id as usize];
+            }
+        }
+        if let Op::Function { function, .. } = &mut op {
+            *function = tables[function];
+        }
+        skeleton.ops.push(op);
+    }
+    model.weights.linear = linear;
+    model.weights.diagonal = diagonal;
+    let kept: Vec<bool> = (0..skeleton.functions.len() as u32)
+        .map(|i| tables.contains_key(&i))
+        .collect();
+    let mut keep = kept.iter();
+    skeleton.functions.retain(|_| keep.next() == Some(&true));
+    let outputs = skeleton.outputs.iter_mut().flat_map(|o| &mut o.scalars);
+    for id in outputs.chain(&mut skeleton.released) {
+        *id = number[*id as usize];
+    }
+    kept
+}

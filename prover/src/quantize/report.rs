@@ -1,0 +1,247 @@
+//! The distance between a float model and its integer model, measured row by row.
+//!
+//! Claims nothing beyond the rows it names: calibration rows where there are some, else rows drawn uniformly
+//! from [-1, 1] (or the declared range where that is smaller) by a fixed generator, which say little about
+//! real data. Per output: greatest and mean absolute error against the named reference, and how often
+//! the greatest element agrees.
+
+use serde::{Deserialize, Serialize};
+
+use super::function::FunctionError;
+use super::input::quantize_input;
+use super::interpreter::Values;
+use super::skeleton::{InputSpec, IntegerModel, Reveal};
+use super::{quantize_revealing, QuantizeError, QuantizeOptions, Quantized, Row};
+use crate::onnx::{self, Graph};
+
+/// What the integer model is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// tract on the ONNX file, in floats.
+    Tract,
+    /// clearproof's own evaluator of the float graph, in f64.
+    FloatGraph,
+}
+
+/// Where the compared rows came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowSource {
+    /// Given by the user.
+    Calibration,
+    /// Drawn at random from the declared input range; says little about real data.
+    Synthetic,
+}
+
+/// The error of one output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputError {
+    /// Name of the output.
+    pub name: String,
+    /// Greatest absolute error of a number.
+    pub max_abs: f64,
+    /// Mean absolute error of the numbers.
+    pub mean_abs: f64,
+    /// Greatest magnitude of a number of the reference.
+    pub greatest: f64,
+    /// Rows on which the greatest element is the same, or the label or index is.
+    pub argmax_agreements: usize,
+}
+
+/// What `report.json` holds about the error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What was compared with.
+    pub reference: Reference,
+    /// Why tract was not the reference, where it was not.
+    pub reference_note: Option<String>,
+    /// Where the rows came from.
+    pub rows_from: RowSource,
+    /// Number of rows.
+    pub rows: usize,
+    /// Per output.
+    pub outputs: Vec<OutputError>,
+    /// How the decision reads, and rows on which it agrees with the reference's; absent where the model
+    /// has no single decision.
+    pub decision: Option<DecisionAgreement>,
+    /// Error bounds of the tabled functions.
+    pub functions: Vec<FunctionError>,
+    /// Input numbers that saturated.
+    pub saturated_inputs: usize,
+    /// Rounding of inputs.
+    pub input_rounding: String,
+}
+
+/// Agreement of decisions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionAgreement {
+    /// `"score >= 0.5"`, `"argmax"`, `"label"`.
+    pub decision: String,
+    /// Rows that agree.
+    pub agreements: usize,
+}
+
+/// Number of rows drawn when none are given.
+const SYNTHETIC_ROWS: usize = 64;
+
+/// Measures a model's quantisation error; `file` is the ONNX file that `graph` was loaded from.
+///
+/// # Errors
+/// As [`super::quantize`].
+pub fn report(
+    file: &[u8],
+    graph: &Graph,
+    calibration: &[Row],
+    options: &QuantizeOptions,
+) -> Result<Report, QuantizeError> {
+    let Quantized { model, functions } =
+        quantize_revealing(graph, calibration, options, Reveal::Outputs)?;
+    let decision = quantize_revealing(graph, calibration, options, Reveal::Decision).ok();
+    let synthetic;
+    let (rows, rows_from) = if calibration.is_empty() {
+        synthetic = synthetic_rows(graph, &model.skeleton.inputs);
+        (synthetic.as_slice(), RowSource::Synthetic)
+    } else {
+        (calibration, RowSource::Calibration)
+    };
+
+    // 1. Outputs of the reference; tract where it runs every row.
+    let tract = onnx::Reference::load(file, graph).and_then(|tract| {
+        rows.iter()
+            .map(|row| tract.run(row))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    let own: Vec<Vec<Vec<f64>>> = rows.iter().map(|row| graph.eval(row)).collect();
+    let (reference, reference_note) = match &tract {
+        Ok(_) => (Reference::Tract, None),
+        Err(reason) => (
+            Reference::FloatGraph,
+            Some(format!("tract cannot run it: {reason}")),
+        ),
+    };
+
+    // 2. Row by row.
+    let mut outputs: Vec<OutputError> = graph
+        .outputs
+        .iter()
+        .map(|port| OutputError {
+            name: port.name.clone(),
+            max_abs: 0.0,
+            mean_abs: 0.0,
+            greatest: 0.0,
+            argmax_agreements: 0,
+        })
+        .collect();
+    let mut agreements = 0;
+    let mut saturated_inputs = 0;
+    for (r, row) in rows.iter().enumerate() {
+        let (integers, saturated) = integers(&model, row);
+        saturated_inputs += saturated;
+        let got = model.outputs_of(&model.eval(&integers));
+        for (i, (got, error)) in got.iter().zip(&mut outputs).enumerate() {
+            // tract's tensor where it is one of numbers of the right size, else our own.
+            let theirs = tract
+                .as_ref()
+                .ok()
+                .and_then(|rows| rows[r].get(i)?.as_ref());
+            match &got.values {
+                Values::Numbers(got) => {
+                    let expected = theirs
+                        .filter(|t| t.len() == got.len())
+                        .unwrap_or(&own[r][i]);
+                    let mut sum = 0.0;
+                    for (got, expected) in got.iter().zip(expected) {
+                        let difference = (got - expected).abs();
+                        error.max_abs = error.max_abs.max(difference);
+                        error.greatest = error.greatest.max(expected.abs());
+                        sum += difference;
+                    }
+                    error.mean_abs += sum / (got.len() * rows.len()) as f64;
+                    error.argmax_agreements += usize::from(argmax(got) == argmax(expected));
+                }
+                Values::Integers(_) | Values::Labels(_) => {
+                    let spec = &model.skeleton.outputs[i];
+                    let expected = spec.value(&to_integers(&own[r][i]));
+                    error.argmax_agreements += usize::from(*got == expected);
+                }
+            }
+        }
+        if let Some(Quantized { model, .. }) = &decision {
+            let got = model.released_of(&model.eval(&integers))[0];
+            let outputs = &own[r];
+            agreements += usize::from(got == float_decision(graph, outputs, options.threshold));
+        }
+    }
+    Ok(Report {
+        reference,
+        reference_note,
+        rows_from,
+        rows: rows.len(),
+        outputs,
+        decision: decision.map(|d| DecisionAgreement {
+            decision: d.model.skeleton.decision,
+            agreements,
+        }),
+        functions,
+        saturated_inputs,
+        input_rounding: "half away from zero".into(),
+    })
+}
+
+/// The integers of a row of finite numbers, and how many saturated.
+fn integers(model: &IntegerModel, row: &Row) -> (Vec<i64>, usize) {
+    let mut saturated = 0;
+    let mut integers = Vec::with_capacity(model.skeleton.input_len());
+    for (values, spec) in row.iter().zip(&model.skeleton.inputs) {
+        for &v in values {
+            let (q, outside) = quantize_input(spec, v).expect("rows are checked to be finite");
+            saturated += usize::from(outside);
+            integers.push(q);
+        }
+    }
+    (integers, saturated)
+}
+
+fn to_integers(values: &[f64]) -> Vec<i64> {
+    values.iter().map(|&v| v as i64).collect()
+}
+
+/// What the float model decides, by the rules of `lower/decision.rs`.
+fn float_decision(graph: &Graph, outputs: &[Vec<f64>], threshold: f64) -> i64 {
+    let label = graph
+        .outputs
+        .iter()
+        .position(|port| port.kind != onnx::Kind::Number);
+    match label {
+        Some(i) => outputs[i][0] as i64,
+        None if outputs[0].len() == 1 => i64::from(outputs[0][0] >= threshold),
+        None => argmax(&outputs[0]) as i64,
+    }
+}
+
+fn argmax(v: &[f64]) -> usize {
+    (0..v.len()).fold(0, |best, i| if v[i] > v[best] { i } else { best })
+}
+
+/// Rows for a model that comes without any: a fixed xorshift generator, so that reports repeat.
+fn synthetic_rows(graph: &Graph, inputs: &[InputSpec]) -> Vec<Row> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut uniform = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    };
+    (0..SYNTHETIC_ROWS)
+        .map(|_| {
+            let values = graph.inputs.iter().zip(inputs).map(|(port, spec)| {
+                let limit = 2f64
+                    .powi(spec.range_bits as i32 - spec.scale_bits as i32)
+                    .min(1.0);
+                (0..port.len()).map(|_| limit * uniform()).collect()
+            });
+            values.collect()
+        })
+        .collect()
+}

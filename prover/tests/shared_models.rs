@@ -1,0 +1,201 @@
+//! Integer outputs of exported models against onnxruntime's recorded ones.
+//!
+//! Each folder holds `model.onnx` and either `io.json` (inputs and outputs with shapes and values) or
+//! `input.json` with `expected.json`. The folders lie in `shared/models` beside the checkout, or under
+//! `CLEARPROOF_SHARED`; without them the tests pass and say so.
+
+use std::path::PathBuf;
+
+use clearproof_prover::onnx;
+use clearproof_prover::quantize::{quantize, quantize_input, QuantizeOptions, Values};
+use serde_json::Value;
+
+/// Requirement: greatest absolute error of an output at default settings, for outputs up to 32; greater
+/// outputs (a regression's targets) may err in proportion.
+const TOLERANCE: f64 = 1e-3;
+
+fn models() -> Option<PathBuf> {
+    let shared = match std::env::var_os("CLEARPROOF_SHARED") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+    };
+    let models = shared.join("models");
+    if models.is_dir() {
+        return Some(models);
+    }
+    eprintln!("no {}: nothing compared", models.display());
+    None
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(numbers).collect(),
+        other => vec![other.as_f64().expect("a number")],
+    }
+}
+
+/// Rows of inputs, and the expected outputs by name: (values of all rows).
+type Case = (Vec<Vec<Vec<f64>>>, Vec<(String, Vec<f64>)>);
+
+fn case(folder: &std::path::Path) -> Case {
+    let read = |name: &str| -> Option<Value> {
+        let text = std::fs::read_to_string(folder.join(name)).ok()?;
+        Some(serde_json::from_str(&text).expect("valid JSON"))
+    };
+    if let Some(io) = read("io.json") {
+        let tensors = |side: &str| -> Vec<(String, usize, Vec<f64>)> {
+            let map = io[side].as_object().expect("a map");
+            map.iter()
+                .map(|(name, t)| {
+                    let rows = t["shape"][0].as_u64().expect("a shape") as usize;
+                    (name.clone(), rows, numbers(&t["values"]))
+                })
+                .collect()
+        };
+        let inputs = tensors("inputs");
+        let rows = inputs[0].1;
+        let split = (0..rows)
+            .map(|r| {
+                let part = |v: &Vec<f64>| v[r * v.len() / rows..(r + 1) * v.len() / rows].to_vec();
+                inputs.iter().map(|(_, _, v)| part(v)).collect()
+            })
+            .collect();
+        (
+            split,
+            tensors("outputs")
+                .into_iter()
+                .map(|(n, _, v)| (n, v))
+                .collect(),
+        )
+    } else {
+        let input = read("input.json").expect("input.json");
+        let expected = read("expected.json").expect("expected.json");
+        let row = input["input_data"]
+            .as_array()
+            .expect("input_data")
+            .iter()
+            .map(numbers)
+            .collect();
+        let outputs = expected["outputs"].as_object().expect("outputs");
+        (
+            vec![row],
+            outputs
+                .iter()
+                .map(|(n, v)| (n.clone(), numbers(v)))
+                .collect(),
+        )
+    }
+}
+
+fn argmax(v: &[f64]) -> usize {
+    (0..v.len()).fold(0, |best, i| if v[i] > v[best] { i } else { best })
+}
+
+fn compare(name: &str) {
+    let Some(models) = models() else { return };
+    let folder = models.join(name);
+    let bytes = std::fs::read(folder.join("model.onnx")).expect("model.onnx");
+    let graph = onnx::load(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let options = QuantizeOptions::default();
+    let quantized = quantize(&graph, &[], &options).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let model = quantized.model;
+    let (rows, expected) = case(&folder);
+    let (mut worst, mut float_worst, mut sum, mut count) = (0f64, 0f64, 0f64, 0usize);
+    let started = std::time::Instant::now();
+    for (r, row) in rows.iter().enumerate() {
+        let integers: Vec<i64> = row
+            .iter()
+            .zip(&model.skeleton.inputs)
+            .flat_map(|(values, spec)| {
+                values
+                    .iter()
+                    .map(move |&v| quantize_input(spec, v).expect("finite").0)
+            })
+            .collect();
+        let outputs = model.outputs_of(&model.eval(&integers));
+        let floats = graph.eval(row);
+        for (name, values) in &expected {
+            let at = outputs
+                .iter()
+                .position(|o| o.name == *name)
+                .expect("output by name");
+            let part = &values[r * values.len() / rows.len()..(r + 1) * values.len() / rows.len()];
+            match &outputs[at].values {
+                Values::Numbers(got) => {
+                    assert_eq!(got.len(), part.len());
+                    for (g, e) in got.iter().zip(part) {
+                        worst = worst.max((g - e).abs());
+                        sum += (g - e).abs();
+                        count += 1;
+                    }
+                    for (g, e) in floats[at].iter().zip(part) {
+                        float_worst = float_worst.max((g - e).abs());
+                    }
+                    assert_eq!(argmax(got), argmax(part), "{name}: argmax of row {r}");
+                }
+                Values::Integers(got) => {
+                    let got: Vec<f64> = got.iter().map(|&i| i as f64).collect();
+                    assert_eq!(got, part, "{name}: row {r}");
+                }
+                Values::Labels(_) => panic!("{name}: no string labels here"),
+            }
+        }
+    }
+    let skeleton = &model.skeleton;
+    let ops: Vec<String> = skeleton
+        .ops
+        .iter()
+        .map(|op| {
+            format!("{op:?}")
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect();
+    println!(
+        "{name}: max {worst:.2e} mean {:.2e} float {float_worst:.1e} weights {} bits {} bias {} ops {} rows {} in {:?}",
+        sum / count.max(1) as f64,
+        graph.parameters(),
+        skeleton.weight_bits,
+        skeleton.bias_bits,
+        ops.len(),
+        rows.len(),
+        started.elapsed(),
+    );
+    if ops.len() < 12 {
+        println!("    {}", ops.join(" "));
+    }
+    assert!(
+        float_worst < 1e-5,
+        "{name}: float graph differs by {float_worst}"
+    );
+    assert!(worst <= TOLERANCE, "{name}: {worst}");
+}
+
+macro_rules! models {
+    ($($name:ident)*) => { $(
+        #[test]
+        fn $name() {
+            compare(stringify!($name));
+        }
+    )* };
+}
+
+models! {
+    anchor_mlp_tiny
+    anchor_mlp_small
+    anchor_mlp_small_other
+    anchor_mlp_medium
+    anchor_mlp_large
+    anchor_mlp_100k
+    anchor_mlp_1m
+    mlp_digits
+    mlpr
+    torch_autoenc_dyn_dynb
+    torch_autoenc_dyn_fix1
+    torch_autoenc_legacy_dynb
+    torch_mlp_dyn_dynb
+    torch_mlp_dyn_fix1
+    torch_mlp_legacy_dynb
+}
