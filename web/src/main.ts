@@ -2,7 +2,7 @@ import "./style.css";
 import { byId, count, fileSize, h } from "./dom.js";
 import { dropZone, ignoreStrayDrops } from "./drop-zone.js";
 import type { EvidenceFile } from "./pkg/clearproof_verifier.js";
-import { noVerdictView, reportView } from "./report-view.js";
+import { noVerdictView, reportsView } from "./report-view.js";
 import { trustItem } from "./trust-list.js";
 import { type Pin, TrustStore } from "./trust-store.js";
 import { Superseded, Verifier, VerifierBroken } from "./verifier.js";
@@ -75,13 +75,13 @@ async function viewOfJudgement(files: readonly EvidenceFile[]): Promise<HTMLElem
   try {
     const options = { trust: [...pins.values()].map((pin) => pin.bytes), allowInsecureDevSrs: page.allowDev.checked };
     const pinned = pins.size;
-    const { report, milliseconds } = await verifier.verify(files, options);
-    return reportView(report, {
-      files,
+    const { reports, milliseconds } = await verifier.verify(files, options);
+    return reportsView(reports, {
+      bytes: new Map(files.map((file) => [file.name, file.bytes.length])),
       milliseconds,
       pinned,
       insecureDevSrsAllowed: options.allowInsecureDevSrs,
-      misplaced: report.verdict === "valid" ? [] : await trustFilesAmong(files),
+      misplaced: await trustFilesAmong(files.filter((_, index) => reports[index]?.verdict !== "valid")),
     });
   } catch (error) {
     return error instanceof Superseded
@@ -93,11 +93,11 @@ async function viewOfJudgement(files: readonly EvidenceFile[]): Promise<HTMLElem
   }
 }
 
-async function trustFilesAmong(files: readonly EvidenceFile[]): Promise<string[]> {
-  const names: string[] = [];
+async function trustFilesAmong(files: readonly EvidenceFile[]): Promise<Set<string>> {
+  const names = new Set<string>();
   for (const file of files) {
     if ((await verifier.describeTrust(file)).kind === "bundle") {
-      names.push(file.name);
+      names.add(file.name);
     }
   }
   return names;

@@ -8,7 +8,7 @@ export type Request =
 
 /** What the worker answers; `id` is the request's. */
 export type Response =
-  | { readonly kind: "report"; readonly id: number; readonly report: Report; readonly milliseconds: number }
+  | { readonly kind: "reports"; readonly id: number; readonly reports: readonly Report[]; readonly milliseconds: number }
   | { readonly kind: "trust"; readonly id: number; readonly trust: TrustFile }
   | { readonly kind: "version"; readonly id: number; readonly version: string }
   | { readonly kind: "broken"; readonly id: number; readonly detail: string };

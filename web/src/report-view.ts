@@ -1,7 +1,8 @@
 /** Shows a report: the verdict in words, what was not checked beside it, every check, the records. */
 
+import { checkTitle } from "./check-titles.js";
 import { count, duration, fileSize, h } from "./dom.js";
-import type { Check, EvidenceFile, Report } from "./pkg/clearproof_verifier.js";
+import type { Check, Report } from "./pkg/clearproof_verifier.js";
 import { recordsTable } from "./records-table.js";
 
 const TITLE: Record<Report["verdict"], string> = {
@@ -16,20 +17,36 @@ const OUTCOME: Record<Check["outcome"], string> = {
   unknown: "cannot tell",
 };
 
-/** What the page knows beside the report. */
+/** What the page knows beside the reports. */
 export interface Circumstances {
-  readonly files: readonly EvidenceFile[];
+  /** Size of each file, by name. */
+  readonly bytes: ReadonlyMap<string, number>;
   readonly milliseconds: number;
   readonly pinned: number;
   readonly insecureDevSrsAllowed: boolean;
   /** Names of the files that are trust files and were given as evidence. */
-  readonly misplaced: readonly string[];
+  readonly misplaced: ReadonlySet<string>;
 }
 
-export function reportView(report: Report, about: Circumstances): HTMLElement {
+/** One report after another, with a sentence over them when there are several. */
+export function reportsView(reports: readonly Report[], about: Circumstances): HTMLElement {
+  const tally = (["invalid", "unknown", "valid"] as const)
+    .map((verdict) => ({ verdict, n: reports.filter((report) => report.verdict === verdict).length }))
+    .filter(({ n }) => n > 0)
+    .map(({ verdict, n }) => `${n.toString()} ${TITLE[verdict].toLowerCase()}`)
+    .join(", ");
+  return h(
+    "div",
+    { "data-milliseconds": about.milliseconds.toString() },
+    ...(reports.length > 1 ? [h("h2", { class: "tally" }, `${count(reports.length, "file")}: ${tally}`)] : []),
+    ...reports.map((report) => reportView(report, about)),
+  );
+}
+
+function reportView(report: Report, about: Circumstances): HTMLElement {
   return h(
     "article",
-    { class: `report ${report.verdict}`, "data-verdict": report.verdict, "data-milliseconds": about.milliseconds.toString() },
+    { class: `report ${report.verdict}`, "data-verdict": report.verdict, "aria-label": report.file },
     banner(report, about),
     checks(report),
     ...records(report),
@@ -61,40 +78,45 @@ export function noVerdictView(sentence: string, detail: string): HTMLElement {
   );
 }
 
-/** One sentence in which the verdict is said, with its cause. */
+/** The verdict in a sentence, with its cause. */
 export function verdictSentence(report: Report): string {
+  const cause = (outcome: Check["outcome"]): string => {
+    const check = report.checks.find((candidate) => candidate.outcome === outcome);
+    return check ? ` ${sentence(check.reason)}` : "";
+  };
   switch (report.verdict) {
     case "valid": {
-      const decisions = report.records.length > 0 ? `${count(report.records.length, "decision")}: ` : "";
-      return `${decisions}every check passed against what you pinned.`;
+      const models = report.models.map((model) => model.name).join(", ");
+      return `${count(report.records.length, "decision")} by ${models}: every check passed against what you pinned.`;
     }
-    case "invalid": {
-      const failed = report.checks.find((check) => check.outcome === "failed");
-      return failed ? `Do not rely on this file. ${failed.reason}` : "Do not rely on this file.";
-    }
-    case "unknown": {
-      const open = report.checks.find((check) => check.outcome === "unknown");
-      return open ? `Nothing false was found, but something is missing. ${open.reason}` : "Something needed is missing.";
-    }
+    case "invalid":
+      return report.checks.some((check) => check.name === "evidence.encoding" && check.outcome === "failed")
+        ? `Do not rely on this file. It is no clearproof evidence, or it was damaged.${cause("failed")}`
+        : `Do not rely on this file.${cause("failed")}`;
+    case "unknown":
+      return `Nothing false was found, but something is missing.${cause("unknown")}`;
   }
 }
 
+/** The text with a capital and a full stop. */
+function sentence(text: string): string {
+  return text === "" ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}
+
 function banner(report: Report, about: Circumstances): HTMLElement {
-  const bytes = about.files.reduce((sum, file) => sum + file.bytes.length, 0);
-  const names = about.files.length <= 3 ? about.files.map((file) => file.name).join(", ") : count(about.files.length, "file");
   const facts = [
-    `${names} (${fileSize(bytes)})`,
     about.pinned === 0 ? "nothing pinned" : `against ${count(about.pinned, "pinned model")}`,
-    `checked in ${duration(about.milliseconds)}`,
+    `checked in ${duration(report.checks.reduce((sum, check) => sum + check.milliseconds, 0))}`,
     new Date().toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" }),
   ];
   const save = h("button", { type: "button", class: "button" }, "Save report");
   save.addEventListener("click", () => {
-    saveReport(report, about);
+    saveReport(report);
   });
-  const development = about.insecureDevSrsAllowed
-    ? [h("p", { class: "warning" }, "Development set-ups were accepted for this check.")]
-    : [];
+  const warnings = [
+    ...(about.misplaced.has(report.file) ? [misplacedSentence(report.file)] : []),
+    ...(about.insecureDevSrsAllowed ? ["Development set-ups were accepted for this check."] : []),
+  ];
   return h(
     "section",
     { class: "card banner", "aria-label": "Verdict" },
@@ -105,11 +127,10 @@ function banner(report: Report, about: Circumstances): HTMLElement {
       h(
         "div",
         {},
-        h("p", { class: "label" }, "Verdict"),
+        h("p", { class: "label" }, `${report.file} (${fileSize(about.bytes.get(report.file) ?? 0)})`),
         h("h2", {}, TITLE[report.verdict]),
         h("p", { class: "sentence" }, verdictSentence(report)),
-        ...development,
-        ...about.misplaced.map((name) => h("p", { class: "warning" }, misplacedSentence(name))),
+        ...warnings.map((text) => h("p", { class: "warning" }, text)),
         h("p", { class: "facts" }, facts.join(" · ")),
         save,
       ),
@@ -120,7 +141,7 @@ function banner(report: Report, about: Circumstances): HTMLElement {
       h("h3", {}, "Not checked"),
       report.notChecked.length > 0
         ? h("ul", {}, ...report.notChecked.map((text) => h("li", {}, text)))
-        : h("p", {}, "Nothing beyond what no verdict can say; see below."),
+        : h("p", {}, "Everything else: the file could not be read further."),
     ),
   );
 }
@@ -145,6 +166,7 @@ function checks(report: Report): HTMLElement {
 }
 
 function checkItem(check: Check): HTMLElement {
+  const title = checkTitle(check.name);
   return h(
     "li",
     { class: check.outcome, "data-check": check.name, "data-outcome": check.outcome },
@@ -152,9 +174,13 @@ function checkItem(check: Check): HTMLElement {
     h(
       "div",
       { class: "what" },
-      h("p", { class: "name" }, check.name, h("span", { class: "outcome" }, OUTCOME[check.outcome])),
-      ...(check.reason === "" ? [] : [h("p", { class: "reason" }, check.reason)]),
-      ...(check.inputs === "" ? [] : [h("p", { class: "inputs" }, check.inputs)]),
+      h("p", { class: "name" }, title ?? check.name, h("span", { class: "outcome" }, OUTCOME[check.outcome])),
+      ...(check.reason === "" ? [] : [h("p", { class: "reason" }, sentence(check.reason))]),
+      h(
+        "p",
+        { class: "inputs" },
+        [title === undefined ? "" : check.name, check.inputs].filter((text) => text !== "").join(" · "),
+      ),
     ),
     h(
       "p",
@@ -209,14 +235,9 @@ function icon(outcome: Check["outcome"]): Element {
   return svg;
 }
 
-function saveReport(report: Report, about: Circumstances): void {
-  const text = JSON.stringify(
-    { ...report, files: about.files.map((file) => ({ name: file.name, bytes: file.bytes.length })) },
-    undefined,
-    2,
-  );
-  const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  h("a", { href: url, download: "clearproof-report.json" }).click();
+function saveReport(report: Report): void {
+  const url = URL.createObjectURL(new Blob([JSON.stringify(report, undefined, 2)], { type: "application/json" }));
+  h("a", { href: url, download: `${report.file}.report.json` }).click();
   setTimeout(() => {
     URL.revokeObjectURL(url);
   }, 10_000);

@@ -19,7 +19,8 @@ export function trustItem(pin: Pin, onRemove: () => void): HTMLElement {
       "div",
       { class: "pin-head" },
       h("strong", {}, name),
-      h("span", { class: "tag" }, bundle.scheme),
+      h("span", { class: "tag" }, bundle.scheme.toUpperCase()),
+      ...(bundle.insecureDevSrs ? [h("span", { class: "tag insecure" }, "development set-up")] : []),
       remove,
     ),
     h(

@@ -27,9 +27,9 @@ export class Verifier {
   #nextId = 0;
   #pending = new Map<number, Pending>();
 
-  /** Judges the files. Bad evidence is a report with verdict `invalid`, not an error. */
-  async verify(files: readonly EvidenceFile[], options: VerifyOptions): Promise<Answer<"report">> {
-    return this.#ask("report", { kind: "verify", files, options });
+  /** Judges each file. Bad evidence is a report with verdict `invalid`, not an error. */
+  async verify(files: readonly EvidenceFile[], options: VerifyOptions): Promise<Answer<"reports">> {
+    return this.#ask("reports", { kind: "verify", files, options });
   }
 
   /** Says what a trust file pins. */

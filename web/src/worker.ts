@@ -15,8 +15,8 @@ function answer(request: Request): Response {
     switch (request.kind) {
       case "verify": {
         const start = performance.now();
-        const report = verify(request.files, request.options);
-        return { kind: "report", id: request.id, report, milliseconds: performance.now() - start };
+        const reports = verify(request.files, request.options);
+        return { kind: "reports", id: request.id, reports, milliseconds: performance.now() - start };
       }
       case "describe":
         return { kind: "trust", id: request.id, trust: describeTrust(request.file) };
