@@ -10,11 +10,12 @@
 //! | forms | per class, see [`super::program::Form`] |
 //! | range | `h (alpha + limb) = on`, limb = 0 where off |
 //! | logUp sum | `(sum - sum_prev - Σh ...)(alpha + table) + m = 0`, zero at both ends |
-//! | inputs | `z = A` on the inputs' last main rows, 0 on every other usable row |
+//! | inputs | `z = A` on the inputs' first main rows, 0 on every other usable row |
 //! | release | `a = instance` on released main rows |
 //! | mask (KZG) | `mask mask_prev = 0`: makes the quotient pieces uniform (SOUNDNESS 9) |
 //!
-//! A and Y are `a` and `y`, folded over the batch by powers of gamma where there is one. V is the
+//! A and Y are `a` and `y`, folded over the batch by powers of gamma where there is one (`sum_b gamma^b a_b`, from the last
+//! instance up to the first). V is the
 //! beta-combination of the weight columns, which the link ties to the model commitments; it is non-zero
 //! on weight rows only, as the registration proof shows. Degree 3, no permutation, no built-in lookup.
 //!
@@ -57,11 +58,11 @@ pub(crate) enum Role {
     Bias,
     /// 1 on bias rows (batches only).
     BiasOn,
-    /// 1 on the last main row of each linear output (batches only).
+    /// 1 on the first main row of each linear output (batches only).
     OutputEnd,
-    /// 1 on main rows of all instances but the first (batches only).
+    /// 1 on main rows of all instances but the last (batches only).
     Continue,
-    /// 1 on the last main row of each input.
+    /// 1 on the first main row of each input.
     InputEnd,
     /// 1 on released main rows.
     Released,
@@ -151,7 +152,7 @@ impl FixedPlan {
                     let (column, cell_row) = layout.limb_cell(s, b, cell);
                     set(Role::Limb(layout.limb_selector[column]), cell_row, Fr::ONE);
                 }
-                if b > 0 {
+                if b + 1 < batch {
                     set(Role::Continue, row, Fr::ONE);
                 }
                 if let Source::Local { left, right, product, left_factor, right_factor, constant } = slot.source {
@@ -446,12 +447,12 @@ impl Config {
                 let bias = role(Role::Bias).unwrap_or_else(zero);
                 let again = role(Role::Continue).unwrap_or_else(zero) * gamma.clone();
                 let end = role(Role::OutputEnd).unwrap_or_else(zero);
-                let before = |c: &Column<Advice>| c.rot::<Fr>(-rho);
+                let next = |c: &Column<Advice>| c.rot::<Fr>(rho);
                 let (sa_, sy_) = (sa.cur::<Fr>(), sy.cur::<Fr>());
                 cs.create_gate("fold", |_| {
                     vec![
-                        ("sa = a + gamma sa_prev", (on.clone() - bias_on.clone()) * (sa_.clone() - a()) - again.clone() * before(sa)),
-                        ("sy = y + gamma sy_prev", on.clone() * (sy_.clone() - y()) - again * before(sy)),
+                        ("sa = a + gamma sa_next", (on.clone() - bias_on.clone()) * (sa_.clone() - a()) - again.clone() * next(sa)),
+                        ("sy = y + gamma sy_next", on.clone() * (sy_.clone() - y()) - again * next(sy)),
                         (
                             "(gamma - 1) sa = 2^(w t) (gamma^B - 1)",
                             bias_on * (gamma.clone() - one()) * sa_.clone() - bias * (power(&gamma, batch) - one()),

@@ -54,11 +54,11 @@ pub struct Layout {
     pub(crate) functions: Vec<FunctionTable>,
     /// Limb columns.
     pub(crate) limb_columns: usize,
+    /// Rotations at which the limb columns are read.
+    pub(crate) rotations: usize,
     /// Cells of E and R that a slot may use.
     pub(crate) e_cells: usize,
     pub(crate) r_cells: usize,
-    /// Whether a shadow cell follows.
-    pub(crate) shadow: bool,
     /// First row of each slot.
     pub(crate) base: Vec<usize>,
     /// Slots in row order.
@@ -149,9 +149,10 @@ impl Layout {
             }
         }
 
-        // 3. Limits. Queries of one column: the limb columns are read at rho rotations.
+        // 3. Limits. No column is read at more rotations than the limb columns are, or three.
         let n = 1usize << params.k;
-        let tail = rho.max(3) + 3;
+        let rotations = cells.div_ceil(limb_columns);
+        let tail = rotations.max(3) + 3;
         if n <= tail + 2 {
             return Err(CircuitError::DoesNotFit { rows: row, usable: 0, k: params.k });
         }
@@ -173,9 +174,9 @@ impl Layout {
             program,
             functions,
             limb_columns,
+            rotations,
             e_cells,
             r_cells,
-            shadow,
             base,
             order,
             zone_start,
@@ -218,9 +219,9 @@ impl Layout {
         self.base[slot] + (b + 1) * self.rho() - 1
     }
 
-    /// Main row of a slot's last instance, where folded values end and weights lie.
+    /// Main row of a slot's first instance, where folded values end and weights lie.
     pub(crate) fn end_row(&self, slot: SlotId) -> usize {
-        self.main_row(slot, self.batch() - 1)
+        self.main_row(slot, 0)
     }
 
     /// Column and row of limb cell `cell` of instance `b`.

@@ -48,6 +48,8 @@ pub(crate) struct RegistrationShape {
     pub(crate) usable: usize,
     masked: bool,
     rho: usize,
+    /// Rotations of the model circuit's limb columns: both circuits have the same blinding rows.
+    rotations: usize,
     digit_bits: u32,
     digits: u32,
     /// Columns covered.
@@ -111,6 +113,7 @@ impl RegistrationShape {
             usable,
             masked: params.scheme == Scheme::Kzg,
             rho,
+            rotations: layout.rotations,
             digit_bits: params.weight_digit_bits,
             digits: params.weight_digits,
             first,
@@ -244,6 +247,10 @@ impl Circuit<Fr> for RegistrationCircuit {
                 sum = sum + f(index) * w;
             }
             packed = packed * beta.expr() + sum;
+        }
+        // As many rotations of one column as in the model circuit, so that the blinding rows agree.
+        for above in 0..shape.rotations.min(shape.rho) {
+            packed = packed + config.limbs[0].rot::<Fr>(-(above as i32)) * Fr::ZERO;
         }
         cs.create_gate("packed", |_| vec![("V = sum beta^k sum F (sum 2^(b d) digit - 2^w)", f(ON) * config.v.cur::<Fr>() - packed)]);
         let mut helpers = constant(Fr::ZERO);

@@ -383,9 +383,9 @@ impl PhaseOne {
         if batch > 1 {
             (sa, sy) = (p.a.clone(), p.y.clone());
             for s in 0..program.slots.len() {
-                for b in 1..batch {
+                for b in (0..batch - 1).rev() {
                     let row = layout.main_row(s, b);
-                    let (a, y) = (sa[row - rho], sy[row - rho]);
+                    let (a, y) = (sa[row + rho], sy[row + rho]);
                     sa[row] += c.gamma * a;
                     sy[row] += c.gamma * y;
                 }
