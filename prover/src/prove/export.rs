@@ -195,18 +195,18 @@ fn query_index<C>(
 
 /// A scalar for arkworks.
 pub fn scalar_to_ark(scalar: &Fr) -> ark_bn254::Fr {
-    let bytes: [u8; 32] = scalar.to_repr().into();
+    let bytes: [u8; 32] = scalar.to_repr();
     encoding::scalar_from_bytes(&bytes).expect("halo2curves writes canonical scalars")
 }
 
 /// A scalar for halo2curves.
 pub fn scalar_from_ark(scalar: &ark_bn254::Fr) -> Fr {
-    let repr = encoding::scalar_to_bytes(scalar).into();
+    let repr = encoding::scalar_to_bytes(scalar);
     Option::from(Fr::from_repr(repr)).expect("arkworks writes canonical scalars")
 }
 
 fn base_to_ark(x: &Fq) -> ark_bn254::Fq {
-    let bytes: [u8; 32] = x.to_repr().into();
+    let bytes: [u8; 32] = x.to_repr();
     ark_bn254::Fq::from_le_bytes_mod_order(&bytes)
 }
 
@@ -215,7 +215,7 @@ fn base_from_ark(x: &ark_bn254::Fq) -> Fq {
     for (chunk, limb) in repr.chunks_exact_mut(8).zip(x.into_bigint().0) {
         chunk.copy_from_slice(&limb.to_le_bytes());
     }
-    Option::from(Fq::from_repr(repr.into())).expect("arkworks writes canonical coordinates")
+    Option::from(Fq::from_repr(repr)).expect("arkworks writes canonical coordinates")
 }
 
 /// A point for arkworks; halo2curves' identity is (0, 0).

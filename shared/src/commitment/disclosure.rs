@@ -34,7 +34,7 @@ pub struct Disclosed<'a> {
 }
 
 impl Disclosed<'_> {
-    fn digest(&self) -> [u8; 32] {
+    pub(crate) fn digest(&self) -> [u8; 32] {
         let inputs: Vec<u8> = self.inputs.iter().flat_map(|x| x.to_le_bytes()).collect();
         hash_parts(&[
             TAG,

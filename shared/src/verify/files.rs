@@ -591,7 +591,8 @@ impl<'a> Session<'a> {
                 Ok(equation) => {
                     let reason = "The inputs shown are the committed ones.";
                     let check = draft.add(names::DISCLOSURE, inputs, Outcome::Passed, reason);
-                    let binding = hash_parts(&[&claim.binding, leaf, &disclosed.proof]);
+                    let binding =
+                        hash_parts(&[&claim.binding, &statement.digest(), &disclosed.proof]);
                     let job = self.add_job(Arc::clone(&key), equation, binding);
                     self.target(&[job], draft.file, check);
                     records[row].inputs = Some(disclosed.inputs.clone());

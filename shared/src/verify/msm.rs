@@ -18,8 +18,8 @@ pub type Term = (Fr, G1Affine);
 pub fn msm(terms: &[Term]) -> G1Projective {
     let terms: Vec<SignedTerm> = terms.iter().filter_map(SignedTerm::new).collect();
     match terms.len() {
-        0..=127 => straus(&terms),
-        128..=399 => buckets(&terms, 6),
+        0..=89 => straus(&terms),
+        90..=399 => buckets(&terms, 6),
         400..=799 => buckets(&terms, 7),
         800..=2999 => buckets(&terms, 8),
         3000..=9999 => buckets(&terms, 9),
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn equals_the_sum_of_multiples() {
-        for count in [0, 1, 2, 10, 127, 128, 300, 500, 1000, 3100] {
+        for count in [0, 1, 2, 10, 89, 90, 128, 300, 500, 1000, 3100] {
             let terms = terms(count);
             let expected: G1Projective = terms.iter().map(|(s, p)| *p * s).sum();
             assert_eq!(msm(&terms), expected, "{count} terms");
@@ -360,5 +360,36 @@ mod tests {
             assert_eq!(msm(&terms), g * (scalar * Fr::from(200u64)));
             assert_eq!(msm(&terms[..3]), g * (scalar * Fr::from(3u64)));
         }
+    }
+
+    #[test]
+    #[ignore = "prints timings; run in release"]
+    fn timings() {
+        use crate::encoding::{point_from_bytes, point_to_bytes};
+        let mut point = G1Projective::from(G1Affine::generator());
+        let mut scalar = Fr::from(3u64);
+        let mut terms = vec![];
+        for _ in 0..4096 {
+            scalar = scalar.square() + Fr::ONE;
+            point = point.double();
+            terms.push((scalar, point));
+        }
+        let terms: Vec<Term> = terms
+            .into_iter()
+            .map(|(s, p)| (s, p.into_affine()))
+            .collect();
+        for count in [
+            2, 40, 100, 127, 128, 200, 300, 400, 600, 1000, 1100, 2200, 4096,
+        ] {
+            let start = std::time::Instant::now();
+            for _ in 0..5 {
+                let _sum = msm(std::hint::black_box(&terms[..count]));
+            }
+            println!("{count} terms: {:?}", start.elapsed() / 5);
+        }
+        let bytes: Vec<_> = terms[..1000].iter().map(|t| point_to_bytes(&t.1)).collect();
+        let start = std::time::Instant::now();
+        let read: Vec<_> = bytes.iter().map(point_from_bytes).collect();
+        println!("{} points read: {:?}", read.len(), start.elapsed());
     }
 }

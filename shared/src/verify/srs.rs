@@ -118,8 +118,72 @@ pub struct Ceremony {
 /// auditor's trusted bundle.
 pub const CEREMONIES: &[Ceremony] = &[];
 
-/// `(k, generators_digest)` of halo2's `ParamsIPA::new(k)` on BN254.
-pub const GENERATORS: &[(u32, [u8; 32])] = &[];
+/// `(k, generators_digest)` of halo2's `ParamsIPA::new(k)` on BN254; the prover's tests derive them.
+pub const GENERATORS: &[(u32, [u8; 32])] = &[
+    (
+        5,
+        digest(b"684545ef465126c8b6ab07dcaa45661d1b8412147d5f2ddd93b302fc796a0872"),
+    ),
+    (
+        6,
+        digest(b"ea3435c4c5b9ac0ef26b93b83223dfa556fe52026a763fc8404ed0e5b0e8466b"),
+    ),
+    (
+        7,
+        digest(b"ce289f118a4919b909c6d76675f972b0f536ba854cc438a368b79331f9f04b81"),
+    ),
+    (
+        8,
+        digest(b"6aeea3d1320c6a966fa3686a5dae66a17103c99421781a2d794fdbbda5b7a103"),
+    ),
+    (
+        9,
+        digest(b"9bb7bfd7590a7c907378ddbf933b4dafb662397bf924c41e38b5af47b40b95f6"),
+    ),
+    (
+        10,
+        digest(b"aadace2a660cb55370c05dbe7e666374f73e10da26a541c00d364d33c795908e"),
+    ),
+    (
+        11,
+        digest(b"741c058f2df2c49900950666c64086ce8ceb915348b0bfcdaad4217520dd414c"),
+    ),
+    (
+        12,
+        digest(b"cfef22fa1d002940234774c8182b3aaeced203998c2b54809f928fe990a813ec"),
+    ),
+    (
+        13,
+        digest(b"3cb70f0c79f15df81f94b4de9ba5a83576ef96ac57ca71bbb4b72c4188da3a55"),
+    ),
+    (
+        14,
+        digest(b"aa61dae8e9f694170c71f2d51eab208d72e0b06241f70ee7478866506c37a3e3"),
+    ),
+    (
+        15,
+        digest(b"0e707cd1a15c33ab199bf267522a5d367b44d2dcaa2b30b4d383a3b60060b7ad"),
+    ),
+    (
+        16,
+        digest(b"7a6cd833c5d59a9d292745331402e749518b035c4fb1d5fd744b272521b15a19"),
+    ),
+];
+
+/// The bytes of 64 lower-case hexadecimal digits.
+const fn digest(text: &[u8; 64]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let mut i = 0;
+    while i < 64 {
+        let value = match text[i] {
+            digit @ b'0'..=b'9' => digit - b'0',
+            letter => letter - b'a' + 10,
+        };
+        bytes[i / 2] = bytes[i / 2] << 4 | value;
+        i += 1;
+    }
+    bytes
+}
 
 #[cfg(test)]
 mod tests {
@@ -131,9 +195,9 @@ mod tests {
             panic!("KZG")
         };
         assert_eq!((g2 * dev_tau()).into_affine(), tau_g2);
-        assert_eq!(
-            crate::encoding::hex(&crate::encoding::scalar_to_bytes(&dev_tau()))[..8].len(),
-            8
-        );
+        let hex = crate::encoding::hex(&crate::encoding::scalar_to_bytes(&dev_tau()));
+        assert_eq!(hex, DEV_TAU_HEX);
     }
+
+    const DEV_TAU_HEX: &str = "9cd13d45f818bb64d11a845725788c2ec2387064820727aada5711ef2e67dd01";
 }
