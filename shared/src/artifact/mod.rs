@@ -1,3 +1,8 @@
 //! The file formats: portable verifying key, verifier bundle, evidence file.
 
+pub mod bundle;
+mod cbor;
+pub mod evidence;
 pub mod key;
+
+pub use cbor::FormatError;

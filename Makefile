@@ -1,0 +1,68 @@
+# `make demo` and `make test` do all their set-up themselves; they need Rust and Node.
+
+CARGO ?= cargo
+# Seconds that `make fuzz` spends on each decoder.
+FUZZ_SECONDS ?= 60
+
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+COMMAND = $(CARGO) run --release --quiet --locked --package clearproof --
+
+.PHONY: help demo test bench fuzz lint fmt clippy unit doc web page deny
+
+help:
+	@echo "make demo   compile the example model, prove trades, verify them, build the page"
+	@echo "make test   every check that a change must pass"
+	@echo "make bench  the performance tables, measured here and now"
+	@echo "make fuzz   the decoders, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
+	@echo "make lint   format and lints"
+	@echo "make deny   licences, advisories and sources (needs cargo-deny)"
+
+demo: page
+	$(CARGO) build --release --locked --package clearproof
+	$(COMMAND) demo --out out/demo --page web/dist/index.html
+
+# One step after the other, also under `make -j`: each of them uses every core.
+test:
+	@mkdir -p $(TARGET)
+	@scripts/check-tree.sh save $(TARGET)/tree-before
+	$(MAKE) fmt
+	$(MAKE) clippy
+	$(MAKE) unit
+	$(MAKE) doc
+	$(MAKE) web
+	@scripts/check-tree.sh compare $(TARGET)/tree-before
+	@echo "make test: all steps passed"
+
+lint: fmt clippy
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+unit:
+	$(CARGO) test --workspace --locked
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+web: web/node_modules/.package-lock.json
+	cd web && npm run typecheck
+	cd web && npm run lint
+	cd web && npm test
+
+page: web/node_modules/.package-lock.json
+	cd web && npm run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+
+bench:
+	$(COMMAND) bench
+
+fuzz:
+	fuzz/run.sh $(FUZZ_SECONDS)
+
+deny:
+	$(CARGO) deny check

@@ -1,0 +1,241 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Proves that a machine-learning decision was made by a committed private model on a committed input.
+///
+/// Exit status: 0 done or valid, 1 invalid, 2 cannot tell, 64 wrong command line, 65 bad input file,
+/// 70 internal error, 74 cannot write.
+#[derive(Debug, Parser)]
+#[command(name = "clearproof", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a model: its operators, parameters, what is supported, and the estimated cost
+    Inspect(Inspect),
+    /// Quantise a model, commit to its weights and make its keys
+    Compile(Compile),
+    /// Run the integer model, without a proof
+    Run(Run),
+    /// Prove decisions and write an evidence file
+    Prove(Prove),
+    /// Check evidence files
+    Verify(Verify),
+    /// Compile the example model, prove a batch of trades, and verify the result
+    Demo(Demo),
+    /// Measure compiling, proving and verifying on this machine
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The ONNX model
+    pub(crate) model: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemeArgument {
+    /// Transparent: no trusted setup
+    Ipa,
+    /// Constant-time verification, on a structured reference string
+    Kzg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RevealArgument {
+    /// One bit, or the index of the greatest score
+    Decision,
+    /// Every output of the model
+    Outputs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputsArgument {
+    /// Hidden behind a commitment that is published when the decision is made
+    Committed,
+    /// Shown
+    Public,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    /// The ONNX model
+    #[arg(required_unless_present = "skeleton", conflicts_with = "skeleton")]
+    pub(crate) model: Option<PathBuf>,
+    /// The folder to write: keys, `verifier.bin` for the auditor, the secret opening, `report.json`
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "skeleton",
+        conflicts_with = "skeleton"
+    )]
+    pub(crate) out: Option<PathBuf>,
+    /// Rebuild the keys from the skeleton inside this `verifier.bin`, and compare the circuit ids
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["calibration", "reveal", "inputs", "batch", "scale_bits", "threshold", "scheme"])]
+    pub(crate) skeleton: Option<PathBuf>,
+    /// The commitment scheme
+    #[arg(long, value_enum, default_value = "ipa")]
+    pub(crate) scheme: SchemeArgument,
+    #[command(flatten)]
+    pub(crate) srs: SrsArguments,
+    /// Sample inputs, to choose ranges and to report the error
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// The columns of a .csv with sample inputs that are the model's inputs, in order
+    #[arg(
+        long,
+        value_name = "A,B,...",
+        value_delimiter = ',',
+        requires = "calibration"
+    )]
+    pub(crate) columns: Vec<String>,
+    /// What a proof releases
+    #[arg(long, value_enum, default_value = "decision")]
+    pub(crate) reveal: RevealArgument,
+    /// Whether inputs are hidden
+    #[arg(long, value_enum, default_value = "committed")]
+    pub(crate) inputs: InputsArgument,
+    /// Rows that one proof covers at most
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) batch: u32,
+    /// Fractional bits of inputs and activations
+    #[arg(long, value_name = "S", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=24))]
+    pub(crate) scale_bits: u32,
+    /// The decision of a model with a single score is `score >= T`
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.5,
+        allow_negative_numbers = true
+    )]
+    pub(crate) threshold: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SrsArguments {
+    /// A powers-of-tau file, for `--scheme kzg`
+    #[arg(long = "srs", value_name = "FILE", conflicts_with = "insecure_dev_srs")]
+    pub(crate) file: Option<PathBuf>,
+    /// A reference string whose secret is published: anybody can forge proofs under it
+    #[arg(long)]
+    pub(crate) insecure_dev_srs: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InputArguments {
+    /// Inputs: JSON, .npy, .npz, an ONNX tensor .pb, or .csv; each file may hold several rows
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) input: Vec<PathBuf>,
+    /// The columns of a .csv that are the model's inputs, in order; the others become metadata
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// A folder that `compile` wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) artifact: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// A folder that `compile` wrote
+    #[arg(value_name = "DIR")]
+    pub(crate) artifact: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArguments,
+    /// A JSON array with one object a row (time, symbol, ...), bound to the proof
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata: Option<PathBuf>,
+    /// The evidence file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Leave the bundle out: the auditor has it already
+    #[arg(long)]
+    pub(crate) no_bundle: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Evidence files
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) evidence: Vec<PathBuf>,
+    /// A bundle that you trust, received apart from the evidence
+    #[arg(long, value_name = "VERIFIER_BIN")]
+    pub(crate) trust: Vec<PathBuf>,
+    /// Accept the reference string whose secret is published
+    #[arg(long)]
+    pub(crate) allow_insecure_dev_srs: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// The folder to write
+    #[arg(long, value_name = "DIR", default_value = "clearproof-demo")]
+    pub(crate) out: PathBuf,
+    /// Trades to prove
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) trades: u32,
+    /// The auditor's page, to say how to open it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Measure these models instead of the built-in ones
+    #[arg(value_name = "MODEL")]
+    pub(crate) models: Vec<PathBuf>,
+    /// Runs of each measurement; the median is shown
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn compile_needs_a_model_or_a_skeleton() {
+        let parse = |words: &[&str]| {
+            Arguments::try_parse_from([&["clearproof", "compile"], words].concat())
+        };
+        assert!(parse(&["m.onnx", "--out", "d"]).is_ok());
+        assert!(parse(&["--skeleton", "verifier.bin"]).is_ok());
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["m.onnx"]).is_err());
+        assert!(parse(&["m.onnx", "--out", "d", "--skeleton", "verifier.bin"]).is_err());
+        assert!(parse(&["m.onnx", "--out", "d", "--srs", "f", "--insecure-dev-srs"]).is_err());
+        assert!(parse(&["m.onnx", "--out", "d", "--batch", "0"]).is_err());
+    }
+}

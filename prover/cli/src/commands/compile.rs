@@ -1,0 +1,221 @@
+//! `clearproof compile`: a model becomes keys, the auditor's bundle, and the secret opening.
+
+use std::path::Path;
+
+use clearproof_prover::onnx::input::InputShape;
+use clearproof_prover::prove::{
+    self, Artifact, CompileError, CompileOptions, InputVisibility, Scheme, SrsSource,
+};
+use clearproof_prover::quantize::skeleton::Reveal;
+use clearproof_prover::quantize::{self, quantize, QuantizeOptions, Quantized, Report, RowSource};
+use clearproof_shared::artifact::bundle::Bundle;
+use clearproof_shared::artifact::key::{self, VerifyingKey};
+use serde_json::json;
+
+use crate::args::{Compile, InputsArgument, RevealArgument, SchemeArgument, SrsArguments};
+use crate::failure::Failure;
+use crate::files::{self, Secrecy};
+use crate::progress::Display;
+use crate::rows;
+
+use super::{hex, load_model, print};
+
+/// Compiles a model, or rebuilds the keys of a bundle.
+pub(super) fn compile(arguments: &Compile) -> Result<(), anyhow::Error> {
+    match (&arguments.model, &arguments.out, &arguments.skeleton) {
+        (Some(model), Some(out), None) => compile_model(model, out, arguments),
+        (None, None, Some(bundle)) => rebuild(bundle, arguments),
+        _ => Err(Failure::usage(
+            "compile takes a model and --out, or --skeleton alone; see clearproof compile --help",
+        )
+        .into()),
+    }
+}
+
+fn compile_model(path: &Path, out: &Path, arguments: &Compile) -> Result<(), anyhow::Error> {
+    // 1. What was asked for can be done, before any work.
+    let srs = srs_source(scheme(arguments.scheme), &arguments.srs)?;
+    refuse_existing(out)?;
+    // 2. The integer model, and its distance from the float model.
+    let (file, graph) = load_model(path)?;
+    let calibration = match &arguments.calibration {
+        Some(samples) => {
+            let shapes: Vec<InputShape> = graph.inputs.iter().map(InputShape::from).collect();
+            rows::read(samples, &shapes, &arguments.columns)?
+        }
+        None => Vec::new(),
+    };
+    let options = quantize_options(arguments);
+    let quantized =
+        quantize(&graph, &calibration, &options).map_err(|e| Failure::input(path, e))?;
+    let error = quantize::report(&file, &graph, &calibration, &options)
+        .map_err(|e| Failure::input(path, e))?;
+    // 3. The circuit, the commitment and the keys.
+    let options = CompileOptions {
+        scheme: scheme(arguments.scheme),
+        srs,
+        batch: arguments.batch,
+        inputs: match arguments.inputs {
+            InputsArgument::Committed => InputVisibility::Committed,
+            InputsArgument::Public => InputVisibility::Public,
+        },
+        model_name: path
+            .file_stem()
+            .map(|s| s.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+    };
+    let artifact = compile_artifact(&quantized, &options)
+        .map_err(|e| compile_failure(path, arguments.srs.file.as_deref(), e))?;
+    // 4. The folder, whole or not at all.
+    save(&artifact, &error, out)?;
+    print(&summary(out, &artifact, &error))?;
+    Ok(())
+}
+
+/// The few lines that end a compilation.
+fn summary(out: &Path, artifact: &Artifact, error: &Report) -> String {
+    let mut text = format!(
+        "{}: circuit {}\n",
+        out.display(),
+        hex(&artifact.circuit_id())
+    );
+    for output in &error.outputs {
+        text += &format!(
+            "error of \"{}\": at most {:.2e}, {:.2e} on average, over {} {} rows\n",
+            output.name,
+            output.max_abs,
+            output.mean_abs,
+            error.rows,
+            match error.rows_from {
+                RowSource::Calibration => "calibration",
+                RowSource::Synthetic => "random",
+            }
+        );
+    }
+    if let Some(decision) = &error.decision {
+        text += &format!(
+            "decision \"{}\": {} of {} rows agree with the float model\n",
+            decision.decision, decision.agreements, error.rows
+        );
+    }
+    text
+}
+
+/// Compiles with progress shown.
+pub(super) fn compile_artifact(
+    quantized: &Quantized,
+    options: &CompileOptions,
+) -> Result<Artifact, CompileError> {
+    prove::compile(&quantized.model, options, &Display::new())
+}
+
+/// Blames the reference string where it is at fault, else the model.
+fn compile_failure(model: &Path, srs: Option<&Path>, error: CompileError) -> Failure {
+    match (error, srs) {
+        (error @ CompileError::Read { .. }, _) => Failure::bad_input(&error),
+        (CompileError::Srs(error), Some(srs)) => Failure::input(srs, error),
+        (error, _) => Failure::input(model, error),
+    }
+}
+
+/// Writes the folder: the artifact, and `report.json` with the circuit and the error.
+pub(super) fn save(artifact: &Artifact, error: &Report, out: &Path) -> Result<(), anyhow::Error> {
+    let report = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "circuit_id": hex(&artifact.circuit_id()),
+        "circuit": artifact.description(),
+        "error": error,
+    });
+    files::write_folder(out, |folder| {
+        artifact
+            .save(folder)
+            .map_err(|e| Failure::output(out, &e))?;
+        files::write(
+            &folder.join("report.json"),
+            format!("{report:#}\n").as_bytes(),
+            Secrecy::Public,
+        )?;
+        Ok(())
+    })
+}
+
+/// A folder with something in it is never overwritten: it may hold the only opening of a commitment.
+fn refuse_existing(out: &Path) -> Result<(), Failure> {
+    let free = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if free {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{} exists; remove it or name another folder with --out",
+        out.display()
+    )))
+}
+
+fn quantize_options(arguments: &Compile) -> QuantizeOptions {
+    QuantizeOptions {
+        scale_bits: arguments.scale_bits,
+        reveal: match arguments.reveal {
+            RevealArgument::Decision => Reveal::Decision,
+            RevealArgument::Outputs => Reveal::Outputs,
+        },
+        threshold: arguments.threshold,
+        ..QuantizeOptions::default()
+    }
+}
+
+fn scheme(argument: SchemeArgument) -> Scheme {
+    match argument {
+        SchemeArgument::Ipa => Scheme::Ipa,
+        SchemeArgument::Kzg => Scheme::Kzg,
+    }
+}
+
+fn srs_source(scheme: Scheme, arguments: &SrsArguments) -> Result<SrsSource, Failure> {
+    match (scheme, &arguments.file, arguments.insecure_dev_srs) {
+        (Scheme::Ipa, None, false) => Ok(SrsSource::Transparent),
+        (Scheme::Kzg, Some(file), _) => Ok(SrsSource::File(file.clone())),
+        (Scheme::Kzg, None, true) => Ok(SrsSource::InsecureDevelopment),
+        (Scheme::Ipa, ..) => {
+            Err(Failure::usage("--scheme ipa has no reference string; leave --srs and --insecure-dev-srs out, or say --scheme kzg"))
+        }
+        (Scheme::Kzg, None, false) => {
+            Err(Failure::usage("--scheme kzg needs a reference string; give --srs FILE, or --insecure-dev-srs for development"))
+        }
+    }
+}
+
+/// Rebuilds the keys of a bundle from its skeleton alone, and compares the circuit ids.
+fn rebuild(path: &Path, arguments: &Compile) -> Result<(), anyhow::Error> {
+    let bytes = files::read(path, MOST_BUNDLE_BYTES)?;
+    let bundle = Bundle::decode(&bytes).map_err(|e| Failure::input(path, e))?;
+    let key = VerifyingKey::decode(&bundle.key).map_err(|e| Failure::input(path, e))?;
+    let scheme = match key.scheme() {
+        key::Scheme::Ipa => Scheme::Ipa,
+        key::Scheme::Kzg => Scheme::Kzg,
+    };
+    let srs = srs_source(scheme, &arguments.srs)?;
+    let rebuilt = prove::rebuild(&bundle.skeleton, &bundle.params, &srs, &Display::new())
+        .map_err(|e| Failure::input(path, e))?;
+    let mut text = format!("circuit       {}\n", hex(&rebuilt.circuit_id));
+    for id in &rebuilt.registration_ids {
+        text += &format!("registration  {}\n", hex(id));
+    }
+    print(&text)?;
+    let registration = bundle
+        .registration
+        .iter()
+        .map(|r| VerifyingKey::decode(&r.key).map(|key| key.circuit_id()));
+    let registration = registration
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| Failure::input(path, e))?;
+    if rebuilt.circuit_id != key.circuit_id() || rebuilt.registration_ids != registration {
+        let cause = "its keys are not those of its skeleton; do not trust it, and ask its sender for another";
+        return Err(Failure::input(path, cause).into());
+    }
+    Ok(())
+}
+
+const MOST_BUNDLE_BYTES: u64 = 1 << 30;

@@ -1,0 +1,107 @@
+//! `clearproof inspect`: what is in a model, whether it can be proved, and what that costs.
+
+use clearproof_prover::onnx::{self, Graph, ImportError, Port, UnsupportedNode};
+use clearproof_prover::quantize::{quantize, QuantizeOptions};
+use serde_json::{json, Value};
+
+use crate::args::Inspect;
+use crate::failure::Failure;
+use crate::files;
+use crate::table::Table;
+
+use super::{print, print_json};
+
+/// Prints the operators. A model that cannot be proved is a bad input file, told after the table.
+pub(super) fn inspect(arguments: &Inspect) -> Result<(), anyhow::Error> {
+    let path = &arguments.model;
+    let bytes = files::read(path, onnx::MAX_FILE_BYTES as u64)?;
+    match onnx::load(&bytes) {
+        Ok(graph) => show(&graph, arguments),
+        Err(ImportError::Unsupported { nodes }) => {
+            show_unsupported(&nodes, arguments)?;
+            let count = nodes.len();
+            Err(Failure::input(
+                path,
+                format!("has {count} nodes that cannot be proved; see the table"),
+            )
+            .into())
+        }
+        Err(error) => Err(Failure::input(path, error).into()),
+    }
+}
+
+fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
+    let quantized = quantize(graph, &[], &QuantizeOptions::default());
+    let integer = quantized
+        .as_ref()
+        .map(|q| (q.model.skeleton.ops.len(), q.model.skeleton.scalar_count()));
+    if arguments.json {
+        let port = |p: &Port| json!({"name": p.name, "shape": p.shape});
+        let operators: Vec<Value> = graph
+            .operators()
+            .iter()
+            .map(|(name, parameters)| json!({"operator": name, "parameters": parameters}))
+            .collect();
+        print_json(&json!({
+            "supported": integer.is_ok(),
+            "reason": integer.as_ref().err().map(ToString::to_string),
+            "inputs": graph.inputs.iter().map(port).collect::<Vec<_>>(),
+            "outputs": graph.outputs.iter().map(port).collect::<Vec<_>>(),
+            "operators": operators,
+            "parameters": graph.parameters(),
+            "integer_operations": integer.as_ref().ok().map(|i| i.0),
+            "integer_scalars": integer.as_ref().ok().map(|i| i.1),
+        }))?;
+    } else {
+        let mut table = Table::new(&["operator", "parameters", "supported"]);
+        for (name, parameters) in graph.operators() {
+            table.push(vec![
+                name.to_owned(),
+                parameters.to_string(),
+                "yes".to_owned(),
+            ]);
+        }
+        let ports = |ports: &[Port]| {
+            ports
+                .iter()
+                .map(|p| format!("{} {:?}", p.name, p.shape))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let mut text = format!(
+            "inputs   {}\noutputs  {}\n\n",
+            ports(&graph.inputs),
+            ports(&graph.outputs)
+        );
+        text += &table.render();
+        text += &format!("\n{} parameters", graph.parameters());
+        if let Ok((operations, scalars)) = integer {
+            text += &format!("; as integers {operations} operations and {scalars} values a row");
+        }
+        print(&(text + "\n"))?;
+    }
+    match quantized {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::input(&arguments.model, error).into()),
+    }
+}
+
+fn show_unsupported(nodes: &[UnsupportedNode], arguments: &Inspect) -> Result<(), Failure> {
+    if arguments.json {
+        let node = |n: &UnsupportedNode| json!({"node": n.node, "operator": n.operator, "reason": n.reason, "nearest": n.nearest});
+        return print_json(
+            &json!({"supported": false, "unsupported": nodes.iter().map(node).collect::<Vec<_>>()}),
+        );
+    }
+    let mut table = Table::new(&["node", "operator", "supported", "nearest supported form"]);
+    for node in nodes {
+        let verdict = format!("no: {}", node.reason);
+        table.push(vec![
+            node.node.clone(),
+            node.operator.clone(),
+            verdict,
+            node.nearest.clone(),
+        ]);
+    }
+    print(&table.render())
+}

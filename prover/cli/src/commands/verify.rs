@@ -1,0 +1,200 @@
+//! `clearproof verify`: named checks and one verdict a file; the exit status is the gravest verdict.
+
+use std::path::Path;
+use std::time::Instant;
+
+use clearproof_shared::verify::report::{Check, Model, Outcome, Record, ShownMetadata};
+use clearproof_shared::verify::{verify_files, Options, Report, Verdict};
+use serde_json::{json, Value};
+
+use crate::args::Verify;
+use crate::failure::{status, Failure};
+use crate::files;
+
+use super::{print, print_json};
+
+/// Judges the files together, as the page does.
+pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
+    let read = |path: &Path| files::read(path, MOST_BYTES);
+    let evidence: Vec<(String, Vec<u8>)> = arguments
+        .evidence
+        .iter()
+        .map(|path| Ok((path.display().to_string(), read(path)?)))
+        .collect::<Result<_, Failure>>()?;
+    let trust: Vec<Vec<u8>> = arguments
+        .trust
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<_, _>>()?;
+
+    let reports = judge(&evidence, &trust, arguments.allow_insecure_dev_srs);
+    let verdict = gravest(&reports);
+    if arguments.json {
+        let reports: Vec<Value> = reports.iter().map(to_json).collect();
+        print_json(&json!({"verdict": key(verdict), "reports": reports}))?;
+    } else {
+        print(&reports.iter().map(to_text).collect::<Vec<_>>().join("\n"))?;
+    }
+    if verdict == Verdict::Unknown && arguments.trust.is_empty() {
+        eprintln!(
+            "clearproof: without --trust the evidence is judged by its own bundle alone and is self-consistent \
+             at best; name the verifier.bin that you got beforehand"
+        );
+    }
+    Ok(match verdict {
+        Verdict::Valid => status::OK,
+        Verdict::Invalid => status::INVALID,
+        Verdict::Unknown => status::CANNOT_TELL,
+    })
+}
+
+/// One report a file, timed by this machine's clock.
+pub(super) fn judge(
+    evidence: &[(String, Vec<u8>)],
+    trust: &[Vec<u8>],
+    allow_insecure_dev_srs: bool,
+) -> Vec<Report> {
+    let start = Instant::now();
+    let clock = || start.elapsed().as_secs_f64() * 1e3;
+    let files: Vec<(&str, &[u8])> = evidence
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
+    let trust = trust.iter().map(Vec::as_slice).collect();
+    verify_files(
+        &files,
+        &Options {
+            trust,
+            allow_insecure_dev_srs,
+            clock: Some(&clock),
+        },
+    )
+}
+
+/// Invalid if any is, else unknown if any is.
+pub(super) fn gravest(reports: &[Report]) -> Verdict {
+    let any = |verdict| reports.iter().any(|report| report.verdict == verdict);
+    match () {
+        () if any(Verdict::Invalid) => Verdict::Invalid,
+        () if any(Verdict::Unknown) => Verdict::Unknown,
+        () => Verdict::Valid,
+    }
+}
+
+/// The report as people read it.
+pub(super) fn to_text(report: &Report) -> String {
+    let mut text = format!("{}\n", report.file);
+    for check in &report.checks {
+        text += &format!(
+            "  {:<8}{:<18}{:>8.1} ms  {}",
+            outcome(check.outcome),
+            check.name,
+            check.milliseconds,
+            check.inputs
+        );
+        if !check.reason.is_empty() {
+            text += &format!(": {}", check.reason);
+        }
+        text.push('\n');
+    }
+    if !report.records.is_empty() {
+        text += "  decisions\n";
+        for record in report.records.iter().take(MOST_RECORDS) {
+            text += &format!("    {}\n", record_line(record));
+        }
+        if report.records.len() > MOST_RECORDS {
+            text += &format!(
+                "    and {} more, with --json\n",
+                report.records.len() - MOST_RECORDS
+            );
+        }
+    }
+    if !report.not_checked.is_empty() {
+        text += "  not checked\n";
+        for item in &report.not_checked {
+            text += &format!("    {item}\n");
+        }
+    }
+    text + &format!("  verdict: {}\n", words(report.verdict))
+}
+
+fn record_line(record: &Record) -> String {
+    let metadata = match &record.metadata {
+        ShownMetadata::Text(text) => text.clone(),
+        ShownMetadata::Hex(hex) => format!("0x{hex}"),
+        ShownMetadata::Hidden(_) => "(hidden)".to_owned(),
+    };
+    let line = format!(
+        "{}.{}  {}  {metadata}",
+        record.proof, record.row, record.decision
+    );
+    line.trim_end().to_owned()
+}
+
+fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Unknown => "cannot tell",
+        other => key(other),
+    }
+}
+
+fn key(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "valid",
+        Verdict::Invalid => "invalid",
+        Verdict::Unknown => "unknown",
+    }
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// The report in the names that the npm package uses; released values are text, since JavaScript's numbers
+/// hold no more than 53 bits.
+fn to_json(report: &Report) -> Value {
+    json!({
+        "file": report.file,
+        "verdict": key(report.verdict),
+        "checks": report.checks.iter().map(check_json).collect::<Vec<_>>(),
+        "notChecked": report.not_checked,
+        "models": report.models.iter().map(model_json).collect::<Vec<_>>(),
+        "records": report.records.iter().map(record_json).collect::<Vec<_>>(),
+    })
+}
+
+fn check_json(check: &Check) -> Value {
+    json!({
+        "name": check.name, "inputs": check.inputs, "outcome": outcome(check.outcome), "reason": check.reason,
+        "milliseconds": check.milliseconds, "offline": check.offline,
+    })
+}
+
+fn model_json(model: &Model) -> Value {
+    json!({
+        "name": model.name, "circuitId": model.circuit_id, "commitment": model.commitment, "bundle": model.bundle,
+    })
+}
+
+fn record_json(record: &Record) -> Value {
+    let text = |values: &[i64]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (kind, value) = match &record.metadata {
+        ShownMetadata::Text(value) => ("text", value),
+        ShownMetadata::Hex(value) => ("hex", value),
+        ShownMetadata::Hidden(value) => ("hidden", value),
+    };
+    json!({
+        "proof": record.proof, "row": record.row, "model": record.model, "commitment": record.commitment,
+        "released": text(&record.released), "decision": record.decision,
+        "metadata": {"kind": kind, "value": value},
+        "inputs": record.inputs.as_deref().map(text), "leaf": record.leaf,
+    })
+}
+
+const MOST_BYTES: u64 = 1 << 30;
+/// Decisions shown in the text.
+const MOST_RECORDS: usize = 20;

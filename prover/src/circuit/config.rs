@@ -1,0 +1,596 @@
+//! Columns and gates.
+//!
+//! Claims, for the layout's rows (cur = the row, prev = the row before; everything below is
+//! multiplied by a selector that is zero on row 0 and on the blinding rows):
+//!
+//! | gate | equation |
+//! |---|---|
+//! | accumulator | `acc = acc_prev (1 + boundary (eps - 1)) + eps V A - pw Y`, zero at both ends |
+//! | output powers | `pw = (f1 + f2 beta) pw_prev + f3` |
+//! | forms | per class, see [`super::program::Form`] |
+//! | range | `h (alpha + limb) = on`, limb = 0 where off |
+//! | logUp sum | `(sum - sum_prev - Σh ...)(alpha + table) + m = 0`, zero at both ends |
+//! | inputs | `z = A` on the inputs' first main rows, 0 on every other usable row |
+//! | release | `a = instance` on released main rows |
+//! | mask (KZG) | `mask mask_prev = 0`: makes the quotient pieces uniform (SOUNDNESS 9) |
+//!
+//! A and Y are `a` and `y`, folded over the batch by powers of gamma where there is one (`sum_b gamma^b a_b`, from the last
+//! instance up to the first). V is the
+//! beta-combination of the weight columns, which the link ties to the model commitments; it is non-zero
+//! on weight rows only, as the registration proof shows. Degree 3, no permutation, no built-in lookup.
+//!
+//! Source: logUp is Haböck, eprint 2022/1530; the random linear combination of a matrix product is Freivalds'.
+
+use std::collections::BTreeMap;
+
+use ff::Field;
+use halo2_proofs::plonk::{
+    Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance, SecondPhase,
+};
+use halo2curves::bn256::Fr;
+
+use super::layout::{Class, Layout, Target};
+use super::params::Scheme;
+use super::program::{Form, Source};
+
+/// What a fixed column is for. Roles with equal content share one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Role {
+    /// 1 on rows 1..u: every gate's switch.
+    Use,
+    /// 1 on rows 0 and u-1: running columns vanish there.
+    Ends,
+    /// The range table.
+    Table,
+    /// 1 on main rows of the class.
+    Class(Class),
+    /// 1 where limb columns of this pattern are looked up.
+    Limb(usize),
+    /// Multiplier of the previous output power.
+    PowerStep,
+    /// Multiplier of beta times the previous output power.
+    PowerBeta,
+    /// 1 where a layer's first output starts its powers.
+    PowerStart,
+    /// 1 on the first row of each zone but the first.
+    Boundary,
+    /// The constant 2^(w t) on the bias row of digit t.
+    Bias,
+    /// 1 on bias rows (batches only).
+    BiasOn,
+    /// 1 on the first main row of each linear output (batches only).
+    OutputEnd,
+    /// 1 on main rows of all instances but the last (batches only).
+    Continue,
+    /// 1 on the first main row of each input.
+    InputEnd,
+    /// 1 on released main rows.
+    Released,
+    /// 1 on main rows that read two operands.
+    Reads,
+    /// Address (main row) of the first operand.
+    LeftAddress,
+    /// Address of the second operand.
+    RightAddress,
+    /// Own address where a slot is read.
+    Address,
+    /// How often it is read.
+    ReadCount,
+    /// Coefficient of the product of both operands.
+    Product,
+    /// Coefficient of the first operand.
+    LeftFactor,
+    /// Coefficient of the second operand.
+    RightFactor,
+    /// Constant term.
+    Constant,
+    /// Function number plus one on main rows of function slots.
+    FunctionTag,
+    /// Function tables: number plus one, segment, coefficients.
+    TableTag,
+    /// Segment.
+    TableSegment,
+    /// Coefficient c0.
+    TableC0,
+    /// Coefficient c1.
+    TableC1,
+}
+
+/// Content of the fixed columns, shared between roles of equal content.
+#[derive(Clone, Debug)]
+pub(crate) struct FixedPlan {
+    /// Distinct contents: (row, value), ascending, non-zero.
+    pub(crate) columns: Vec<Vec<(usize, Fr)>>,
+    /// Column of each role in use; a role without any non-zero cell is absent.
+    pub(crate) roles: BTreeMap<Role, usize>,
+}
+
+/// `2^e` in the field.
+pub(crate) fn pow2(e: u64) -> Fr {
+    Fr::from(2).pow([e])
+}
+
+/// An integer in the field.
+pub(crate) fn int(x: i128) -> Fr {
+    let x128 = x.unsigned_abs();
+    let magnitude = Fr::from_raw([x128 as u64, (x128 >> 64) as u64, 0, 0]);
+    if x < 0 {
+        -magnitude
+    } else {
+        magnitude
+    }
+}
+
+impl FixedPlan {
+    /// The fixed columns of a layout.
+    pub(crate) fn new(layout: &Layout) -> FixedPlan {
+        let mut cells: BTreeMap<Role, BTreeMap<usize, Fr>> = BTreeMap::new();
+        let mut set = |role: Role, row: usize, value: Fr| {
+            if value != Fr::ZERO {
+                cells.entry(role).or_default().insert(row, value);
+            }
+        };
+        let batch = layout.batch();
+        let program = &layout.program;
+        for row in 1..layout.usable {
+            set(Role::Use, row, Fr::ONE);
+        }
+        set(Role::Ends, 0, Fr::ONE);
+        set(Role::Ends, layout.usable - 1, Fr::ONE);
+        // Value v on row v; rows without an entry hold zero, and the first of them counts for zero.
+        for v in 1..1usize << layout.params.limb_bits {
+            set(Role::Table, v, Fr::from(v as u64));
+        }
+        // Slots.
+        for (s, slot) in program.slots.iter().enumerate() {
+            let class = layout.class(s);
+            let looked_up = layout.looked_up(s);
+            for b in 0..batch {
+                let row = layout.main_row(s, b);
+                set(Role::Class(class), row, Fr::ONE);
+                for &cell in &looked_up {
+                    let (column, cell_row) = layout.limb_cell(s, b, cell);
+                    set(Role::Limb(layout.limb_selector[column]), cell_row, Fr::ONE);
+                }
+                if b + 1 < batch {
+                    set(Role::Continue, row, Fr::ONE);
+                }
+                if let Source::Local { left, right, product, left_factor, right_factor, constant } = slot.source {
+                    set(Role::Reads, row, Fr::ONE);
+                    set(Role::LeftAddress, row, Fr::from(layout.main_row(left, b) as u64));
+                    set(Role::RightAddress, row, Fr::from(layout.main_row(right, b) as u64));
+                    set(Role::Product, row, int(product as i128));
+                    set(Role::LeftFactor, row, int(left_factor as i128));
+                    set(Role::RightFactor, row, int(right_factor as i128));
+                    set(Role::Constant, row, int(constant as i128));
+                }
+                if let Source::Function { function, operand } = slot.source {
+                    set(Role::Reads, row, Fr::ONE);
+                    set(Role::LeftAddress, row, Fr::from(layout.main_row(operand, b) as u64));
+                    set(Role::FunctionTag, row, Fr::from(function as u64 + 1));
+                }
+            }
+        }
+        for (s, count) in read_counts(layout).into_iter().enumerate() {
+            if count > 0 {
+                for b in 0..batch {
+                    let row = layout.main_row(s, b);
+                    set(Role::Address, row, Fr::from(row as u64));
+                    set(Role::ReadCount, row, Fr::from(count));
+                }
+            }
+        }
+        for &s in &program.inputs {
+            set(Role::InputEnd, layout.end_row(s), Fr::ONE);
+        }
+        for row in layout.released_rows() {
+            set(Role::Released, row, Fr::ONE);
+        }
+        for &row in layout.zone_start.iter().skip(1) {
+            set(Role::Boundary, row, Fr::ONE);
+        }
+        // Layers.
+        for (l, layer) in program.layers.iter().enumerate() {
+            for (t, &row) in layout.bias_rows[l].iter().enumerate() {
+                set(Role::Bias, row, pow2(program.weight_bits as u64 * t as u64));
+                set(Role::BiasOn, row, Fr::ONE);
+            }
+            let back = pow2(layer.lane_bits as u64 * (layer.lanes as u64 - 1)).invert().expect("a power of two is invertible");
+            let mut previous = 0;
+            for (j, &s) in layer.outputs.iter().enumerate() {
+                let row = layout.end_row(s);
+                set(Role::OutputEnd, row, Fr::ONE);
+                if j == 0 {
+                    set(Role::PowerStart, row, Fr::ONE);
+                } else {
+                    for between in previous + 1..row {
+                        set(Role::PowerStep, between, Fr::ONE);
+                    }
+                    if j % layer.lanes == 0 {
+                        set(Role::PowerBeta, row, back);
+                    } else {
+                        set(Role::PowerStep, row, pow2(layer.lane_bits as u64));
+                    }
+                }
+                previous = row;
+            }
+        }
+        // Function tables, one below the other.
+        let mut row = 1;
+        for f in program.functions() {
+            for (segment, (c0, c1)) in layout.functions[f].segments.iter().enumerate() {
+                set(Role::TableTag, row, Fr::from(f as u64 + 1));
+                set(Role::TableSegment, row, Fr::from(segment as u64));
+                set(Role::TableC0, row, int(*c0 as i128));
+                set(Role::TableC1, row, int(*c1 as i128));
+                row += 1;
+            }
+        }
+        let batched: [Role; 3] = [Role::BiasOn, Role::OutputEnd, Role::Continue];
+        let mut plan = FixedPlan { columns: vec![], roles: BTreeMap::new() };
+        for (role, content) in cells {
+            if batch == 1 && batched.contains(&role) {
+                continue;
+            }
+            let content: Vec<(usize, Fr)> = content.into_iter().collect();
+            let index = plan.columns.iter().position(|c| *c == content).unwrap_or_else(|| {
+                plan.columns.push(content);
+                plan.columns.len() - 1
+            });
+            plan.roles.insert(role, index);
+        }
+        plan
+    }
+}
+
+/// How many slots read each slot through the copy lookup.
+pub(crate) fn read_counts(layout: &Layout) -> Vec<u64> {
+    let mut counts = vec![0; layout.program.slots.len()];
+    for slot in &layout.program.slots {
+        match slot.source {
+            Source::Local { left, right, .. } => {
+                counts[left] += 1;
+                counts[right] += 1;
+            }
+            Source::Function { operand, .. } => counts[operand] += 1,
+            _ => {}
+        }
+    }
+    counts
+}
+
+/// The columns of the copy lookup and of local operations.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadColumns {
+    /// Operands (the second holds the segment on function rows).
+    pub(crate) left: Column<Advice>,
+    pub(crate) right: Column<Advice>,
+    /// Local accumulator.
+    pub(crate) yl: Column<Advice>,
+    /// Helpers: first operand, second operand, provider.
+    pub(crate) h_left: Column<Advice>,
+    pub(crate) h_right: Column<Advice>,
+    pub(crate) h_provider: Column<Advice>,
+}
+
+/// The columns of tabled functions.
+#[derive(Clone, Debug)]
+pub(crate) struct FunctionColumns {
+    pub(crate) c0: Column<Advice>,
+    pub(crate) c1: Column<Advice>,
+    pub(crate) multiplicity: Column<Advice>,
+    pub(crate) h_table: Column<Advice>,
+}
+
+/// All columns and challenges.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) a: Column<Advice>,
+    pub(crate) y: Column<Advice>,
+    pub(crate) limbs: Vec<Column<Advice>>,
+    pub(crate) multiplicity: Column<Advice>,
+    pub(crate) mask: Option<Column<Advice>>,
+    pub(crate) v: Column<Advice>,
+    pub(crate) z: Column<Advice>,
+    pub(crate) acc: Column<Advice>,
+    pub(crate) pw: Column<Advice>,
+    pub(crate) sum: Column<Advice>,
+    pub(crate) h: Vec<Column<Advice>>,
+    /// Folded a and y (batches only).
+    pub(crate) folded: Option<(Column<Advice>, Column<Advice>)>,
+    pub(crate) reads: Option<ReadColumns>,
+    pub(crate) functions: Option<FunctionColumns>,
+    pub(crate) fixed: Vec<Column<Fixed>>,
+    pub(crate) instance: Column<Instance>,
+    pub(crate) beta: Challenge,
+    pub(crate) eps: Challenge,
+    pub(crate) gamma: Challenge,
+    pub(crate) alpha: Challenge,
+    pub(crate) theta: Challenge,
+}
+
+type Expr = Expression<Fr>;
+
+fn constant(x: Fr) -> Expr {
+    Expression::Constant(x)
+}
+
+/// `base^e` by squaring.
+fn power(base: &Expr, e: u64) -> Expr {
+    match e {
+        0 => constant(Fr::ONE),
+        1 => base.clone(),
+        _ => {
+            let half = power(base, e / 2);
+            let square = half.clone() * half;
+            if e % 2 == 1 {
+                square * base.clone()
+            } else {
+                square
+            }
+        }
+    }
+}
+
+impl Config {
+    /// Declares the columns and gates of a layout.
+    pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, layout: &Layout, plan: &FixedPlan) -> Config {
+        // 1. Phase 0: everything that the challenges must not influence.
+        let (a, y) = (cs.advice_column(), cs.advice_column());
+        let limbs: Vec<_> = (0..layout.limb_columns).map(|_| cs.advice_column()).collect();
+        let multiplicity = cs.advice_column();
+        let mask = (layout.params.scheme == Scheme::Kzg).then(|| cs.advice_column());
+        let has_reads = layout.program.has_reads();
+        let has_functions = !layout.program.functions().is_empty();
+        let read0 = has_reads.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
+        let function0 = has_functions.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
+        let challenge = |cs: &mut ConstraintSystem<Fr>| cs.challenge_usable_after(FirstPhase);
+        let (beta, eps, gamma, alpha, theta) = (challenge(cs), challenge(cs), challenge(cs), challenge(cs), challenge(cs));
+        // 2. Phase 1. V and z come first: the link replays their blinding.
+        let mut second = || cs.advice_column_in(SecondPhase);
+        let (v, z) = (second(), second());
+        let (acc, pw, sum) = (second(), second(), second());
+        let h: Vec<_> = (0..layout.limb_columns).map(|_| second()).collect();
+        let folded = (layout.batch() > 1).then(|| (second(), second()));
+        let reads = read0.map(|(left, right, yl)| ReadColumns { left, right, yl, h_left: second(), h_right: second(), h_provider: second() });
+        let functions = function0.map(|(c0, c1, multiplicity)| FunctionColumns { c0, c1, multiplicity, h_table: second() });
+        let fixed: Vec<_> = plan.columns.iter().map(|_| cs.fixed_column()).collect();
+        let instance = cs.instance_column();
+        let config = Config {
+            a, y, limbs, multiplicity, mask, v, z, acc, pw, sum, h, folded, reads, functions, fixed, instance, beta, eps, gamma, alpha, theta,
+        };
+        config.gates(cs, layout, plan);
+        config
+    }
+
+    fn gates(&self, cs: &mut ConstraintSystem<Fr>, layout: &Layout, plan: &FixedPlan) {
+        let role = |r: Role| -> Option<Expr> { plan.roles.get(&r).map(|i| self.fixed[*i].cur()) };
+        let zero = || constant(Fr::ZERO);
+        let on = role(Role::Use).expect("every layout has usable rows");
+        let ends = role(Role::Ends).expect("every layout has ends");
+        let rho = layout.rho() as i32;
+        let batch = layout.batch() as u64;
+        let (a, y) = (|| self.a.cur::<Fr>(), || self.y.cur::<Fr>());
+        let (beta, eps, gamma, alpha, theta) = (self.beta.expr(), self.eps.expr(), self.gamma.expr(), self.alpha.expr(), self.theta.expr());
+        let one = || constant(Fr::ONE);
+
+        // 1. Limbs, seen from the main row.
+        let limb = |cell: usize| -> Expr {
+            let rotation = (cell / layout.limb_columns) as i32 - (rho - 1);
+            self.limbs[cell % layout.limb_columns].rot::<Fr>(rotation)
+        };
+        let b = layout.params.limb_bits as u64;
+        let recompose = |first: usize, cells: usize| -> Expr {
+            (0..cells).fold(zero(), |sum, i| sum + limb(first + i) * pow2(b * i as u64))
+        };
+        let e = recompose(0, layout.e_cells);
+        let r = recompose(layout.e_cells, layout.r_cells);
+
+        // 2. Forms.
+        for class in &layout.classes {
+            let q = role(Role::Class(*class)).expect("a class in use has rows");
+            let acc = match (class.target, &self.reads) {
+                (Target::Free, _) => None,
+                (Target::Linear, _) => Some(y()),
+                (_, reads) => Some(reads.as_ref().expect("local slots have columns").yl.cur::<Fr>()),
+            };
+            let half = |shift: u32| if shift > 0 { pow2(u64::from(shift) - 1) } else { Fr::ZERO };
+            let mut gates: Vec<(&'static str, Expr)> = vec![];
+            match class.form {
+                Form::Plain => gates.push(("a = y", a() - acc.clone().expect("a plain slot has an accumulator"))),
+                Form::Signed { shift, bits } => {
+                    if let Some(acc) = &acc {
+                        gates.push(("y + half = 2^s a + R", acc.clone() + constant(half(shift)) - a() * pow2(shift.into()) - r.clone()));
+                    }
+                    gates.push(("a + 2^(bits-1) = E", a() + constant(pow2(u64::from(bits) - 1)) - e.clone()));
+                }
+                Form::Unsigned { .. } => {
+                    if let Some(acc) = &acc {
+                        gates.push(("a = y", a() - acc.clone()));
+                    }
+                    gates.push(("a = E", a() - e.clone()));
+                }
+                Form::Relu { shift, .. } => {
+                    let q2 = a() * Fr::from(2) - e.clone();
+                    let acc = acc.clone().expect("a relu has an accumulator");
+                    gates.push(("y + half = 2^s (2a - E) + R", acc + constant(half(shift)) - q2 * pow2(shift.into()) - r.clone()));
+                    gates.push(("a (E - a) = 0", a() * (e.clone() - a())));
+                }
+                Form::Sign { offset, .. } => {
+                    let wide = r.clone() + e.clone() * pow2(b * layout.r_cells as u64);
+                    let shifted = acc.clone().expect("a sign has an accumulator") + constant(int(offset));
+                    gates.push(("(2a - 1)(y + offset) + a - 1 = E", (a() * Fr::from(2) - one()) * shifted + a() - one() - wide));
+                    gates.push(("a (a - 1) = 0", a() * (a() - one())));
+                }
+            }
+            // A partial limb stands again in the shadow cell, shifted to the table's top.
+            if let Some(partial) = self.partial_limb(layout, *class) {
+                let up = pow2(b - u64::from(partial.bits));
+                gates.push(("shadow = 2^(b - r) limb", limb(layout.shadow_cell()) - limb(partial.cell) * up));
+            }
+            cs.create_gate("form", |_| gates.into_iter().map(|(name, gate)| (name, q.clone() * gate)).collect::<Vec<_>>());
+        }
+
+        // 3. y vanishes where no linear layer makes it.
+        let linear = layout
+            .classes
+            .iter()
+            .filter(|c| c.target == Target::Linear)
+            .fold(zero(), |sum, c| sum + role(Role::Class(*c)).expect("a class in use has rows"));
+        cs.create_gate("y = 0 off the layers", |_| vec![("y = 0", (on.clone() - linear) * y())]);
+
+        // 4. Folding over the batch.
+        let (big_a, big_y) = match &self.folded {
+            None => (a(), y()),
+            Some((sa, sy)) => {
+                let bias_on = role(Role::BiasOn).unwrap_or_else(zero);
+                let bias = role(Role::Bias).unwrap_or_else(zero);
+                let again = role(Role::Continue).unwrap_or_else(zero) * gamma.clone();
+                let end = role(Role::OutputEnd).unwrap_or_else(zero);
+                let next = |c: &Column<Advice>| c.rot::<Fr>(rho);
+                let (sa_, sy_) = (sa.cur::<Fr>(), sy.cur::<Fr>());
+                cs.create_gate("fold", |_| {
+                    vec![
+                        ("sa = a + gamma sa_next", (on.clone() - bias_on.clone()) * (sa_.clone() - a()) - again.clone() * next(sa)),
+                        ("sy = y + gamma sy_next", on.clone() * (sy_.clone() - y()) - again * next(sy)),
+                        (
+                            "(gamma - 1) sa = 2^(w t) (gamma^B - 1)",
+                            bias_on * (gamma.clone() - one()) * sa_.clone() - bias * (power(&gamma, batch) - one()),
+                        ),
+                    ]
+                });
+                (sa_, end * sy_)
+            }
+        };
+        if self.folded.is_none() {
+            if let Some(bias) = role(Role::Bias) {
+                cs.create_gate("bias row", |_| vec![("a = 2^(w t)", bias.clone() * (a() - bias))]);
+            }
+        }
+
+        // 5. The accumulator of all linear layers.
+        let (v, acc, acc_prev) = (self.v.cur::<Fr>(), self.acc.cur::<Fr>(), self.acc.prev::<Fr>());
+        let pw = self.pw.cur::<Fr>();
+        let boundary = role(Role::Boundary).unwrap_or_else(zero);
+        // `big_y` already carries a selector in batches; `on` elsewhere keeps the blinding rows out.
+        let out = if self.folded.is_some() { pw.clone() * big_y } else { on.clone() * pw.clone() * big_y };
+        cs.create_gate("linear layers", |_| {
+            vec![
+                (
+                    "acc = acc_prev (1 + boundary (eps - 1)) + eps V A - pw Y",
+                    on.clone() * (acc.clone() - acc_prev.clone() - eps.clone() * v * big_a.clone()) + out
+                        - boundary * (eps.clone() - one()) * acc_prev,
+                ),
+                ("acc = 0 at the ends", ends.clone() * acc),
+            ]
+        });
+        let step = role(Role::PowerStep).unwrap_or_else(zero) + role(Role::PowerBeta).unwrap_or_else(zero) * beta;
+        let start = role(Role::PowerStart).unwrap_or_else(zero);
+        cs.create_gate("output powers", |_| {
+            vec![("pw = (f1 + f2 beta) pw_prev + f3", on.clone() * pw - step * self.pw.prev::<Fr>() - start)]
+        });
+
+        // 6. Inputs and release.
+        let input_end = role(Role::InputEnd).unwrap_or_else(zero);
+        cs.create_gate("inputs", |_| vec![("z = A on input rows, else 0", on.clone() * self.z.cur::<Fr>() - input_end * big_a)]);
+        if let Some(released) = role(Role::Released) {
+            cs.create_gate("release", |_| vec![("a = instance", released * (a() - self.instance.cur::<Fr>()))]);
+        }
+
+        // 7. Ranges by logUp.
+        let mut helpers = zero();
+        for (column, (l, h)) in self.limbs.iter().zip(&self.h).enumerate() {
+            let looked = role(Role::Limb(layout.limb_selector[column])).unwrap_or_else(zero);
+            let (l, h) = (l.cur::<Fr>(), h.cur::<Fr>());
+            cs.create_gate("range", |_| {
+                vec![
+                    ("h (alpha + limb) = on", on.clone() * h.clone() * (alpha.clone() + l.clone()) - looked.clone()),
+                    ("limb = 0 where off", (on.clone() - looked) * l),
+                ]
+            });
+            helpers = helpers + h;
+        }
+
+        // 8. Reads, providers and functions join the same sum.
+        if let Some(reads) = &self.reads {
+            let (left, right, yl) = (reads.left.cur::<Fr>(), reads.right.cur::<Fr>(), reads.yl.cur::<Fr>());
+            let reading = role(Role::Reads).expect("local slots read");
+            let local_or_zero = |r: Role| role(r).unwrap_or_else(zero);
+            let theta2 = theta.clone() * theta.clone();
+            let theta3 = theta2.clone() * theta.clone();
+            let theta4 = theta2.clone() * theta2.clone();
+            let (mut right_tuple, mut is_function) = (alpha.clone() + right.clone() + theta.clone() * local_or_zero(Role::RightAddress), zero());
+            if let Some(f) = &self.functions {
+                let (c0, c1) = (f.c0.cur::<Fr>(), f.c1.cur::<Fr>());
+                right_tuple = right_tuple + theta2.clone() * local_or_zero(Role::FunctionTag) + theta3.clone() * c0.clone() + theta4.clone() * c1.clone();
+                for class in layout.classes.iter() {
+                    let Target::Function(number) = class.target else { continue };
+                    let table = &layout.functions[number];
+                    let q = role(Role::Class(*class)).expect("a class in use has rows");
+                    is_function = is_function + q.clone();
+                    let lo = constant(int(table.lo as i128));
+                    let width = pow2(table.segment_bits.into());
+                    cs.create_gate("function", |_| {
+                        vec![
+                            ("x - lo = 2^t segment + R", q.clone() * (left.clone() - lo - right.clone() * width - r.clone())),
+                            ("y = c0 + c1 R", q * (yl.clone() - c0.clone() - c1.clone() * r.clone())),
+                        ]
+                    });
+                }
+                let off = on.clone() - is_function.clone();
+                cs.create_gate("function coefficients", |_| vec![("c0 = 0 off functions", off.clone() * c0), ("c1 = 0 off functions", off * c1)]);
+                let table_tuple = alpha.clone()
+                    + local_or_zero(Role::TableSegment)
+                    + theta2 * local_or_zero(Role::TableTag)
+                    + theta3 * local_or_zero(Role::TableC0)
+                    + theta4 * local_or_zero(Role::TableC1);
+                let h = f.h_table.cur::<Fr>();
+                cs.create_gate("function table", |_| {
+                    vec![("h (alpha + tuple) = m", on.clone() * (h.clone() * table_tuple - f.multiplicity.cur::<Fr>()))]
+                });
+                helpers = helpers - h;
+            }
+            let local = reading.clone() - is_function;
+            let product = local_or_zero(Role::Product) * left.clone() * right.clone();
+            let affine = local_or_zero(Role::LeftFactor) * left.clone()
+                + local_or_zero(Role::RightFactor) * right
+                + local_or_zero(Role::Constant);
+            let (hl, hr, hp) = (reads.h_left.cur::<Fr>(), reads.h_right.cur::<Fr>(), reads.h_provider.cur::<Fr>());
+            cs.create_gate("local", |_| {
+                vec![
+                    ("y = p l r + f l + g r + c", local * yl - product - affine),
+                    (
+                        "h (alpha + theta address + left) = on",
+                        on.clone() * hl.clone() * (alpha.clone() + theta.clone() * local_or_zero(Role::LeftAddress) + left) - reading.clone(),
+                    ),
+                    ("h (alpha + theta address + right) = on", on.clone() * hr.clone() * right_tuple - reading),
+                    (
+                        "h (alpha + theta address + a) = reads",
+                        on.clone() * hp.clone() * (alpha.clone() + theta * local_or_zero(Role::Address) + a()) - local_or_zero(Role::ReadCount),
+                    ),
+                ]
+            });
+            helpers = helpers + hl + hr - hp;
+        }
+        let (sum, sum_prev, m) = (self.sum.cur::<Fr>(), self.sum.prev::<Fr>(), self.multiplicity.cur::<Fr>());
+        let table = role(Role::Table).expect("the table has rows");
+        cs.create_gate("lookup sum", |_| {
+            vec![
+                ("(sum - sum_prev - helpers)(alpha + table) + m = 0", on.clone() * ((sum.clone() - sum_prev - helpers) * (alpha + table) + m)),
+                ("sum = 0 at the ends", ends * sum),
+            ]
+        });
+
+        // 9. The mask.
+        if let Some(mask) = &self.mask {
+            cs.create_gate("mask", |_| vec![("mask mask_prev = 0", on * mask.cur::<Fr>() * mask.prev::<Fr>())]);
+        }
+    }
+
+    /// The partial limb of a class, if it has one.
+    fn partial_limb(&self, layout: &Layout, class: Class) -> Option<super::layout::LimbUse> {
+        let slot = layout.order.iter().copied().find(|s| layout.class(*s) == class).expect("a class in use has a slot");
+        let full = layout.params.limb_bits;
+        layout.e_limbs(class.form).into_iter().chain(layout.r_limbs(slot)).find(|l| l.bits < full)
+    }
+}

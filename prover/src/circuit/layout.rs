@@ -1,0 +1,397 @@
+//! Where everything lies: rows of slots, zones of layers, limb cells, weight columns.
+//!
+//! Row 0 is empty (running columns start from zero there). The rest is a sequence of zones: zone 0 holds the
+//! outputs, zone z the slots that layer `layers - z` reads, followed by that layer's bias rows. A layer's
+//! outputs lie one zone before its inputs, so one accumulator with a factor `eps` at each zone
+//! boundary keeps the layers apart (see `docs/design/circuit.md`).
+//!
+//! A slot takes `batch * rows_per_slot` rows; instance b of it the rows
+//! `base + b * rows_per_slot ..`, and its **main row** is the last of these. Limb cell i of an instance is
+//! column `i % limb_columns`, row `i / limb_columns` of it: first the cells of E, then those of R, then one
+//! shadow cell where a partial limb needs it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::params::CircuitParams;
+use super::program::{Form, Program, SlotId, Source, WeightRef};
+use super::CircuitError;
+use crate::quantize::skeleton::{FunctionTable, IntegerModel, PrivateWeights, Skeleton};
+
+/// A looked-up limb cell of a slot's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LimbUse {
+    /// Cell index within the slot instance.
+    pub(crate) cell: usize,
+    /// Bits of this limb; fewer than `limb_bits` means that the shadow cell holds it shifted up.
+    pub(crate) bits: u32,
+}
+
+/// Which gates a slot's main row switches on. One fixed selector per class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Class {
+    pub(crate) form: Form,
+    pub(crate) target: Target,
+}
+
+/// Which column holds the accumulator y that the form refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// Nothing: inputs and witnesses.
+    Free,
+    /// `y`, bound by the linear accumulator.
+    Linear,
+    /// `yl`, bound by the slot's local gate.
+    Local,
+    /// `yl`, bound by the gate of a tabled function.
+    Function(usize),
+}
+
+/// The layout of a circuit: a function of the skeleton and the parameters.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub(crate) params: CircuitParams,
+    pub(crate) program: Program,
+    pub(crate) functions: Vec<FunctionTable>,
+    /// Limb columns.
+    pub(crate) limb_columns: usize,
+    /// Rotations at which the limb columns are read.
+    pub(crate) rotations: usize,
+    /// Cells of E and R that a slot may use.
+    pub(crate) e_cells: usize,
+    pub(crate) r_cells: usize,
+    /// First row of each slot.
+    pub(crate) base: Vec<usize>,
+    /// Slots in row order.
+    pub(crate) order: Vec<SlotId>,
+    /// First row of each zone.
+    pub(crate) zone_start: Vec<usize>,
+    /// Rows of each layer's bias digits, least significant first.
+    pub(crate) bias_rows: Vec<Vec<usize>>,
+    /// Rows in use.
+    pub(crate) rows: usize,
+    /// First blinding row u.
+    pub(crate) usable: usize,
+    /// Weight columns.
+    pub(crate) weight_columns: usize,
+    /// Classes in use, ascending.
+    pub(crate) classes: Vec<Class>,
+    /// For each limb column the index of its distinct selector pattern.
+    pub(crate) limb_selector: Vec<usize>,
+}
+
+impl Layout {
+    /// Lays a skeleton out.
+    ///
+    /// # Errors
+    /// When the skeleton does not fit the parameters.
+    pub fn new(skeleton: &Skeleton, params: &CircuitParams) -> Result<Layout, CircuitError> {
+        params.check()?;
+        let program = Program::lower(skeleton, params.limb_bits, params.weight_bits())?;
+        Layout::of_program(program, skeleton.functions.clone(), params)
+    }
+
+    pub(crate) fn of_program(program: Program, functions: Vec<FunctionTable>, params: &CircuitParams) -> Result<Layout, CircuitError> {
+        let b = params.limb_bits;
+        let (batch, rho) = (params.batch as usize, params.rows_per_slot as usize);
+
+        // 1. Limb cells.
+        let r_cells = r_bits(&program, &functions).map(|s| s.div_ceil(b)).max().unwrap_or(0) as usize;
+        let mut e_cells = 0;
+        let mut shadow = r_bits(&program, &functions).any(|s| s % b != 0);
+        for slot in &program.slots {
+            let cells = slot.form.bits().div_ceil(b) as usize;
+            e_cells = e_cells.max(match slot.form {
+                Form::Sign { .. } => cells.saturating_sub(r_cells),
+                _ => cells,
+            });
+            shadow |= slot.form.bits() % b != 0;
+        }
+        let cells = e_cells + r_cells + usize::from(shadow);
+        let limb_columns = cells.div_ceil(rho).max(1);
+
+        // 2. Zones and rows.
+        let layers = program.layers.len();
+        let mut zone = vec![0; program.slots.len()];
+        for (l, layer) in program.layers.iter().enumerate() {
+            for &s in &layer.outputs {
+                zone[s] = layers - l - 1;
+            }
+            for &s in &layer.inputs {
+                zone[s] = layers - l;
+            }
+        }
+        // Inputs lie together in the last zone, where the first layer may read them.
+        for &s in &program.inputs {
+            zone[s] = layers;
+        }
+        let mut release_order = vec![usize::MAX; program.slots.len()];
+        for (i, &s) in program.released.iter().enumerate() {
+            release_order[s] = i;
+        }
+        let mut order: Vec<SlotId> = (0..program.slots.len()).collect();
+        order.sort_by_key(|s| (zone[*s], release_order[*s], *s));
+        let mut base = vec![0; program.slots.len()];
+        let mut zone_start = vec![1; layers + 1];
+        let mut bias_rows = vec![vec![]; layers];
+        let mut row = 1;
+        let mut next = 0;
+        for z in 0..=layers {
+            zone_start[z] = row;
+            while next < order.len() && zone[order[next]] == z {
+                base[order[next]] = row;
+                row += batch * rho;
+                next += 1;
+            }
+            if z > 0 {
+                // Each takes a slot's rows, so that the registration proof finds as much room below it.
+                bias_rows[layers - z] = (0..program.bias_digits).map(|t| row + (t + 1) * rho - 1).collect();
+                row += program.bias_digits * rho;
+            }
+        }
+
+        // 3. Limits. No column is read at more rotations than the limb columns are, or three.
+        let n = 1usize << params.k;
+        let rotations = cells.div_ceil(limb_columns);
+        let tail = rotations.max(3) + 3;
+        if n <= tail + 2 {
+            return Err(CircuitError::DoesNotFit { rows: row, usable: 0, k: params.k });
+        }
+        let usable = n - tail;
+        // Row 0 is outside every gate, so the table's zero lies on the row after its last entry.
+        let tables = functions_rows(&program, &functions).max((1 << b) + 1);
+        if row.max(tables) > usable {
+            return Err(CircuitError::DoesNotFit { rows: row.max(tables), usable, k: params.k });
+        }
+
+        // 4. Classes and selector patterns.
+        let mut classes: BTreeSet<Class> = BTreeSet::new();
+        for slot in &program.slots {
+            classes.insert(class_of(&slot.source, slot.form));
+        }
+        let mut layout = Layout {
+            weight_columns: program.layers.iter().map(|l| l.groups()).max().unwrap_or(0),
+            params: params.clone(),
+            program,
+            functions,
+            limb_columns,
+            rotations,
+            e_cells,
+            r_cells,
+            base,
+            order,
+            zone_start,
+            bias_rows,
+            rows: row,
+            usable,
+            classes: classes.into_iter().collect(),
+            limb_selector: vec![],
+        };
+        let mut patterns: BTreeMap<Vec<bool>, usize> = BTreeMap::new();
+        // A pattern is told by which (slot, sub-row) pairs use the column.
+        for column in 0..limb_columns {
+            let pattern: Vec<bool> = layout
+                .order
+                .iter()
+                .flat_map(|&s| {
+                    let used = layout.looked_up(s);
+                    (0..rho).map(move |sub| used.contains(&(sub * limb_columns + column))).collect::<Vec<_>>()
+                })
+                .collect();
+            let fresh = patterns.len();
+            let index = *patterns.entry(pattern).or_insert(fresh);
+            layout.limb_selector.push(index);
+        }
+        Ok(layout)
+    }
+
+    /// Rows of one slot instance.
+    pub(crate) fn rho(&self) -> usize {
+        self.params.rows_per_slot as usize
+    }
+
+    /// Rows proven at once.
+    pub(crate) fn batch(&self) -> usize {
+        self.params.batch as usize
+    }
+
+    /// Main row of instance `b` of a slot.
+    pub(crate) fn main_row(&self, slot: SlotId, b: usize) -> usize {
+        self.base[slot] + (b + 1) * self.rho() - 1
+    }
+
+    /// Main row of a slot's first instance, where folded values end and weights lie.
+    pub(crate) fn end_row(&self, slot: SlotId) -> usize {
+        self.main_row(slot, 0)
+    }
+
+    /// Column and row of limb cell `cell` of instance `b`.
+    pub(crate) fn limb_cell(&self, slot: SlotId, b: usize, cell: usize) -> (usize, usize) {
+        (cell % self.limb_columns, self.base[slot] + b * self.rho() + cell / self.limb_columns)
+    }
+
+    /// Limbs of E (for `Sign` of R then E): cells and widths, least significant first.
+    pub(crate) fn e_limbs(&self, form: Form) -> Vec<LimbUse> {
+        let b = self.params.limb_bits;
+        let bits = form.bits();
+        let cells = bits.div_ceil(b) as usize;
+        (0..cells)
+            .map(|i| {
+                let cell = match form {
+                    Form::Sign { .. } if i < self.r_cells => self.e_cells + i,
+                    Form::Sign { .. } => i - self.r_cells,
+                    _ => i,
+                };
+                LimbUse { cell, bits: b.min(bits - i as u32 * b) }
+            })
+            .collect()
+    }
+
+    /// Limbs of R, least significant first.
+    pub(crate) fn r_limbs(&self, slot: SlotId) -> Vec<LimbUse> {
+        let bits = self.r_width(slot);
+        let b = self.params.limb_bits;
+        (0..bits.div_ceil(b) as usize).map(|i| LimbUse { cell: self.e_cells + i, bits: b.min(bits - i as u32 * b) }).collect()
+    }
+
+    /// Bits of R of a slot: its shift, or a function's offset in the segment.
+    pub(crate) fn r_width(&self, slot: SlotId) -> u32 {
+        match self.program.slots[slot].source {
+            Source::Function { function, .. } => self.functions[function].segment_bits,
+            _ => self.program.slots[slot].form.shift(),
+        }
+    }
+
+    /// The shadow cell's index.
+    pub(crate) fn shadow_cell(&self) -> usize {
+        self.e_cells + self.r_cells
+    }
+
+    /// All looked-up cells of a slot, shadow included.
+    pub(crate) fn looked_up(&self, slot: SlotId) -> BTreeSet<usize> {
+        let mut cells = BTreeSet::new();
+        for limb in self.e_limbs(self.program.slots[slot].form).into_iter().chain(self.r_limbs(slot)) {
+            cells.insert(limb.cell);
+            if limb.bits < self.params.limb_bits {
+                cells.insert(self.shadow_cell());
+            }
+        }
+        cells
+    }
+
+    /// Class of a slot.
+    pub(crate) fn class(&self, slot: SlotId) -> Class {
+        let s = &self.program.slots[slot];
+        class_of(&s.source, s.form)
+    }
+
+    /// Rows at which the input commitments hold their values.
+    pub(crate) fn input_rows(&self) -> Vec<usize> {
+        self.program.inputs.iter().map(|s| self.end_row(*s)).collect()
+    }
+
+    /// Rows of the instance column: released value j of batch instance b is entry `j * batch + b`.
+    pub(crate) fn released_rows(&self) -> Vec<usize> {
+        self.program.released.iter().flat_map(|&s| (0..self.batch()).map(move |b| self.main_row(s, b))).collect()
+    }
+
+    /// Greatest absolute weight plus one: weights lie in `[-W, W)`.
+    pub(crate) fn weight_bound(&self) -> i64 {
+        1 << self.program.weight_bits
+    }
+
+    /// Packed private weights: one vector over the usable rows for each weight column, as signed lanes.
+    /// Entry `(row, lanes)`: the lanes of that cell, least significant first.
+    pub(crate) fn weight_cells(&self, weights: &PrivateWeights) -> Vec<Vec<WeightCell>> {
+        let mut columns = vec![vec![]; self.weight_columns];
+        for (l, layer) in self.program.layers.iter().enumerate() {
+            let inputs = layer.inputs.len();
+            let weight = |j: usize, i: usize| -> i64 {
+                match layer.weights {
+                    WeightRef::Linear(x) => weights.linear[x].weights[j * inputs + i] as i64,
+                    WeightRef::Diagonal(x) if i == j => weights.diagonal[x].weights[i] as i64,
+                    WeightRef::Diagonal(_) => 0,
+                }
+            };
+            let bias = |j: usize| match layer.weights {
+                WeightRef::Linear(x) => weights.linear[x].biases[j],
+                WeightRef::Diagonal(x) => weights.diagonal[x].biases[j],
+            };
+            for (g, column) in columns.iter_mut().enumerate().take(layer.groups()) {
+                let outputs = g * layer.lanes..((g + 1) * layer.lanes).min(layer.outputs.len());
+                for (i, &slot) in layer.inputs.iter().enumerate() {
+                    let lanes = outputs.clone().map(|j| weight(j, i)).collect();
+                    column.push(WeightCell { row: self.end_row(slot), lane_bits: layer.lane_bits, lanes });
+                }
+                for (t, &row) in self.bias_rows[l].iter().enumerate() {
+                    let lanes = outputs.clone().map(|j| self.bias_digit(bias(j), t)).collect();
+                    column.push(WeightCell { row, lane_bits: layer.lane_bits, lanes });
+                }
+            }
+        }
+        columns
+    }
+
+    /// Digit t of a bias in radix 2^weight_bits: all but the last are non-negative, the last is signed.
+    fn bias_digit(&self, bias: i64, t: usize) -> i64 {
+        let w = self.program.weight_bits;
+        let rest = bias >> (w as usize * t).min(63);
+        if t + 1 == self.program.bias_digits {
+            rest
+        } else {
+            rest & ((1 << w) - 1)
+        }
+    }
+
+    /// Refuses private weights of another shape or outside the declared ranges.
+    pub(crate) fn check_weights(&self, model: &IntegerModel) -> Result<(), CircuitError> {
+        let bad = |reason: String| Err(CircuitError::Weights { reason });
+        let bound = self.weight_bound();
+        for (l, layer) in self.program.layers.iter().enumerate() {
+            let (w, expected) = match layer.weights {
+                WeightRef::Linear(x) => (model.weights.linear.get(x), layer.inputs.len() * layer.outputs.len()),
+                WeightRef::Diagonal(x) => (model.weights.diagonal.get(x), layer.outputs.len()),
+            };
+            let Some(w) = w else { return bad(format!("layer {l} has no weights")) };
+            if w.weights.len() != expected || w.biases.len() != layer.outputs.len() {
+                return bad(format!("layer {l} has {} weights and {} biases", w.weights.len(), w.biases.len()));
+            }
+            if w.weights.iter().any(|w| !(-bound..bound).contains(&i64::from(*w))) {
+                return bad(format!("a weight of layer {l} lies outside the declared {} bits", self.program.weight_bits));
+            }
+            let digits = self.program.weight_bits * self.program.bias_digits as u32;
+            if digits < 63 && w.biases.iter().any(|b| !(-(1i64 << digits)..1i64 << digits).contains(b)) {
+                return bad(format!("a bias of layer {l} lies outside the declared range"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One packed cell of a weight column.
+#[derive(Clone)]
+pub(crate) struct WeightCell {
+    pub(crate) row: usize,
+    pub(crate) lane_bits: u32,
+    pub(crate) lanes: Vec<i64>,
+}
+
+fn class_of(source: &Source, form: Form) -> Class {
+    let target = match source {
+        Source::Input { .. } | Source::Quotient { .. } => Target::Free,
+        Source::Linear { .. } => Target::Linear,
+        Source::Local { .. } => Target::Local,
+        Source::Function { function, .. } => Target::Function(*function),
+    };
+    Class { form, target }
+}
+
+fn r_bits<'a>(program: &'a Program, functions: &'a [FunctionTable]) -> impl Iterator<Item = u32> + 'a {
+    program.slots.iter().map(|s| match s.source {
+        Source::Function { function, .. } => functions[function].segment_bits,
+        _ => s.form.shift(),
+    })
+}
+
+fn functions_rows(program: &Program, functions: &[FunctionTable]) -> usize {
+    program.functions().iter().map(|f| functions[*f].segments.len()).sum::<usize>() + 1
+}

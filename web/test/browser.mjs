@@ -1,0 +1,204 @@
+/** A real Chromium on the built page, served as any static host would: no headers, no routes. */
+
+import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const PAGE = fileURLToPath(new URL("../dist/index.html", import.meta.url));
+const ENSURE_CHROMIUM = fileURLToPath(new URL("../../scripts/ensure-chromium.sh", import.meta.url));
+
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/**
+ * @typedef {object} DroppedFile
+ * @property {string} name
+ * @property {Buffer} bytes
+ *
+ * @typedef {object} ShownCheck
+ * @property {string} name
+ * @property {string} outcome
+ * @property {string} reason
+ * @property {string} inputs
+ * @property {string} cost
+ *
+ * @typedef {object} ShownReport
+ * @property {string} verdict
+ * @property {string} title
+ * @property {string} sentence
+ * @property {string[]} notChecked
+ * @property {ShownCheck[]} checks
+ */
+
+/** Starts the browser and the host of the page. */
+export async function startPortal() {
+  const html = await readFile(PAGE);
+  const server = createServer((request, response) => {
+    const found = request.url === "/";
+    response.writeHead(found ? 200 : 404, { "content-type": "text/html" });
+    response.end(found ? html : undefined);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => { resolve(undefined); }));
+  const address = server.address();
+  if (address === null || typeof address === "string") {
+    throw new Error("the page's host has no port");
+  }
+  const executablePath = execFileSync(ENSURE_CHROMIUM, { encoding: "utf8" }).trim();
+  const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+  return new Portal(browser, server, `http://127.0.0.1:${address.port.toString()}/`);
+}
+
+/** The running browser and host; each auditor has storage of their own. */
+export class Portal {
+  /**
+   * @param {import("playwright-core").Browser} browser
+   * @param {import("node:http").Server} server
+   * @param {string} url
+   */
+  constructor(browser, server, url) {
+    this.browser = browser;
+    this.server = server;
+    this.url = url;
+  }
+
+  /** A fresh profile that opens the page. */
+  async auditor() {
+    const auditor = new Auditor(await this.browser.newContext(), this.url);
+    await auditor.open();
+    return auditor;
+  }
+
+  async stop() {
+    await this.browser.close();
+    this.server.close();
+  }
+}
+
+/** One person in front of the page, and everything the page did meanwhile. */
+export class Auditor {
+  /** @type {string[]} addresses that the page or its worker asked for */
+  requests = [];
+  /** @type {string[]} security policy violations, console errors and uncaught exceptions */
+  complaints = [];
+  /** @type {import("playwright-core").Page | undefined} */
+  #page;
+
+  /**
+   * @param {import("playwright-core").BrowserContext} context
+   * @param {string} url
+   */
+  constructor(context, url) {
+    this.context = context;
+    this.url = url;
+    context.on("request", (request) => this.requests.push(request.url()));
+    context.on("console", (message) => {
+      if (message.type() === "error") {
+        this.complaints.push(message.text());
+      }
+    });
+    context.on("weberror", (error) => this.complaints.push(error.error().message));
+  }
+
+  /** The open page. */
+  get page() {
+    if (this.#page === undefined) {
+      throw new Error("the auditor has no page open");
+    }
+    return this.#page;
+  }
+
+  /** Opens the page, or opens it again as on a later visit. */
+  async open() {
+    await this.#page?.close();
+    this.#page = await this.context.newPage();
+    await this.#page.addInitScript(() => {
+      document.addEventListener("securitypolicyviolation", (event) => {
+        console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+    await this.#page.goto(this.url);
+    await this.#page.waitForSelector("html[data-ready]");
+  }
+
+  /**
+   * Gives evidence to the page and reads the report that it shows.
+   * @param {...DroppedFile} files
+   */
+  async check(...files) {
+    await this.#clearReport();
+    await this.page.setInputFiles("#evidence-input", files.map(payload));
+    return this.report();
+  }
+
+  /**
+   * Pins trust files, and waits until each is listed or refused.
+   * @param {...DroppedFile} files
+   */
+  async pin(...files) {
+    const before = await this.page.locator("#trust-list li").count();
+    await this.page.setInputFiles("#trust-input", files.map(payload));
+    await this.page.waitForFunction(
+      (n) => document.querySelectorAll("#trust-list li").length > n || document.querySelector("#trust-problem:not([hidden])"),
+      before,
+    );
+  }
+
+  /** @param {boolean} allowed */
+  async allowDevelopmentSetups(allowed) {
+    await this.page.setChecked("#allow-dev", allowed);
+  }
+
+  /** The report on the page, once there is one. @returns {Promise<ShownReport>} */
+  async report() {
+    await this.page.waitForSelector("#result:not([aria-busy]) [data-verdict]");
+    return this.page.evaluate(() => {
+      /** @param {ParentNode | null} parent @param {string} selector */
+      const text = (parent, selector) => parent?.querySelector(selector)?.textContent ?? "";
+      const article = document.querySelector("[data-verdict]");
+      return {
+        verdict: article?.getAttribute("data-verdict") ?? "",
+        title: text(article, ".verdict h2"),
+        sentence: text(article, ".sentence"),
+        notChecked: [...document.querySelectorAll(".unchecked li")].map((item) => item.textContent),
+        checks: [...document.querySelectorAll("[data-check]")].map((item) => ({
+          name: item.getAttribute("data-check") ?? "",
+          outcome: item.getAttribute("data-outcome") ?? "",
+          reason: text(item, ".reason"),
+          inputs: text(item, ".inputs"),
+          cost: text(item, ".cost"),
+        })),
+      };
+    });
+  }
+
+  /** Asserts nothing by itself: what left the origin, and what the browser complained of. */
+  misbehaviour() {
+    const own = (/** @type {string} */ url) =>
+      url === this.url || url.startsWith(`blob:${this.url}`) || url.startsWith("data:");
+    return { foreignRequests: this.requests.filter((url) => !own(url)), complaints: this.complaints };
+  }
+
+  async leave() {
+    await this.context.close();
+  }
+
+  async #clearReport() {
+    await this.page.evaluate(() => {
+      document.getElementById("result")?.replaceChildren();
+    });
+  }
+}
+
+/** @param {DroppedFile} file */
+function payload(file) {
+  return { name: file.name, mimeType: "application/octet-stream", buffer: file.bytes };
+}

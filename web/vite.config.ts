@@ -1,0 +1,16 @@
+import { defineConfig } from "vite";
+import { inlineWorker } from "./build/inline-worker.ts";
+import { singleFile } from "./build/single-file.ts";
+
+export default defineConfig({
+  base: "./",
+  plugins: [inlineWorker(), singleFile()],
+  build: {
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    cssCodeSplit: false,
+    assetsInlineLimit: Number.MAX_SAFE_INTEGER,
+    // One file of about half a megabyte, on purpose.
+    chunkSizeWarningLimit: 1000,
+  },
+});
