@@ -203,6 +203,7 @@ impl FixedPlan {
                 if j == 0 {
                     set(Role::PowerStart, row, Fr::ONE);
                 } else {
+                    assert!(row > previous, "the powers of a layer's outputs run down the rows");
                     for between in previous + 1..row {
                         set(Role::PowerStep, between, Fr::ONE);
                     }
@@ -492,7 +493,15 @@ impl Config {
 
         // 6. Inputs and release.
         let input_end = role(Role::InputEnd).unwrap_or_else(zero);
-        cs.create_gate("inputs", |_| vec![("z = A on input rows, else 0", on.clone() * self.z.cur::<Fr>() - input_end * big_a)]);
+        let (z, top) = (self.z.cur::<Fr>(), ends.clone() * (one() - on.clone()));
+        cs.create_gate("inputs", |_| {
+            vec![
+                ("z = A on input rows, else 0", on.clone() * z.clone() - input_end * big_a),
+                // Row 0 lies outside the other gates.
+                ("z = 0 on row 0", top.clone() * z),
+                ("V = 0 on row 0", top * self.v.cur::<Fr>()),
+            ]
+        });
         if let Some(released) = role(Role::Released) {
             cs.create_gate("release", |_| vec![("a = instance", released * (a() - self.instance.cur::<Fr>()))]);
         }

@@ -153,7 +153,7 @@ impl Layout {
         let n = 1usize << params.k;
         let rotations = cells.div_ceil(limb_columns);
         let tail = rotations.max(3) + 3;
-        if n <= tail + 2 {
+        if n <= tail + 2 * (tail + 8) + 2 {
             return Err(CircuitError::DoesNotFit { rows: row, usable: 0, k: params.k });
         }
         let usable = n - tail;
@@ -202,6 +202,12 @@ impl Layout {
             layout.limb_selector.push(index);
         }
         Ok(layout)
+    }
+
+    /// Random cells of the mask column: with the tail's own they make the quotient's pieces uniform when they are
+    /// at least six more than the tail (`docs/soundness.md`, zero knowledge with KZG).
+    pub(crate) fn mask_cells(&self) -> usize {
+        (1 << self.params.k) - self.usable + 8
     }
 
     /// Rows of one slot instance.

@@ -222,11 +222,18 @@ impl Program {
     /// linear layers, or made by a layer that does not directly precede its reader, is copied.
     fn separate_readers(&mut self) {
         let mut taken = vec![false; self.slots.len()];
-        // Released slots lie in zone 0, each once, in the order of release.
+        // Released slots lie in zone 0, each once, in the order of release. The powers of a layer's outputs
+        // run down the rows, so the last layer's outputs stay in place only as far as they are released in
+        // their own order, from the first on.
+        let mut in_place = 0;
         for i in 0..self.released.len() {
             let slot = self.released[i];
             let at_the_end = match self.slots[slot].source {
-                Source::Linear { layer, .. } => layer + 1 == self.layers.len(),
+                Source::Linear { layer, output } if layer + 1 == self.layers.len() && output == in_place => {
+                    in_place += 1;
+                    true
+                }
+                Source::Linear { .. } => false,
                 Source::Input { .. } => false,
                 _ => true,
             };
@@ -367,6 +374,9 @@ impl Lowering<'_> {
     fn form(&self, y: Interval, shift: u32, activation: Activation) -> Result<(Form, Interval), CircuitError> {
         let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
         let q = Interval { lo: (y.lo + half) >> shift, hi: (y.hi + half) >> shift };
+        if shift > 40 || bits_of(q.magnitude()) + self.limb_bits > MAX_BITS {
+            return Err(CircuitError::TooWide { bits: bits_of(q.magnitude()) + self.limb_bits });
+        }
         let (form, proven) = match activation {
             Activation::Relu => {
                 let bits = self.whole_limbs(bits_of(q.magnitude()));
@@ -430,6 +440,11 @@ impl Lowering<'_> {
                 Ok(())
             }
             Op::Clamp { inputs, lo, hi } => {
+                // Differences of the bounds must not wrap.
+                let limit = 1i64 << 61;
+                if !(-limit..=limit).contains(lo) || !(*lo..=limit).contains(hi) {
+                    return Err(CircuitError::TooWide { bits: 64 });
+                }
                 for (i, s) in inputs.iter().enumerate() {
                     let x = self.home[s];
                     let affine = |left, left_factor, constant| Source::Local { left, right: left, product: 0, left_factor, right_factor: 0, constant };
@@ -513,8 +528,11 @@ impl Lowering<'_> {
             let (form, proven) = match fused {
                 Some((_, constant)) => {
                     let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
-                    let offset = half + ((constant as i128) << shift);
+                    let offset = half + checked((constant as i128).checked_mul(1i128 << shift))?;
                     let bits = self.whole_limbs(bits_of(checked(bound.checked_add(offset.abs()))?));
+                    if bits > MAX_BITS {
+                        return Err(CircuitError::TooWide { bits });
+                    }
                     (Form::Sign { offset, bits }, Interval { lo: 0, hi: 1 })
                 }
                 None => self.form(truth, shift, activation)?,

@@ -47,6 +47,7 @@ pub(crate) struct RegistrationShape {
     pub(crate) k: u32,
     pub(crate) usable: usize,
     masked: bool,
+    mask_cells: usize,
     rho: usize,
     /// Rotations of the model circuit's limb columns: both circuits have the same blinding rows.
     rotations: usize,
@@ -112,6 +113,7 @@ impl RegistrationShape {
             k: params.k,
             usable,
             masked: params.scheme == Scheme::Kzg,
+            mask_cells: layout.mask_cells(),
             rho,
             rotations: layout.rotations,
             digit_bits: params.weight_digit_bits,
@@ -185,7 +187,7 @@ impl RegistrationWitness {
                 w.multiplicity[if x == 0 { 1 << shape.digit_bits } else { x }] += 1;
             }
         }
-        for cell in w.mask.iter_mut().skip(1).step_by(2).take(24) {
+        for cell in w.mask.iter_mut().skip(1).step_by(2).take(shape.mask_cells) {
             *cell = Fr::random(&mut *rng);
         }
         w
@@ -252,7 +254,13 @@ impl Circuit<Fr> for RegistrationCircuit {
         for above in 0..shape.rotations.min(shape.rho) {
             packed = packed + config.limbs[0].rot::<Fr>(-(above as i32)) * Fr::ZERO;
         }
-        cs.create_gate("packed", |_| vec![("V = sum beta^k sum F (sum 2^(b d) digit - 2^w)", f(ON) * config.v.cur::<Fr>() - packed)]);
+        let top = f(ENDS) * (constant(Fr::ONE) - f(ON));
+        cs.create_gate("packed", |_| {
+            vec![
+                ("V = sum beta^k sum F (sum 2^(b d) digit - 2^w)", f(ON) * config.v.cur::<Fr>() - packed),
+                ("V = 0 on row 0", top * config.v.cur::<Fr>()),
+            ]
+        });
         let mut helpers = constant(Fr::ZERO);
         for (l, h) in config.limbs.iter().zip(&config.h) {
             let (l, h) = (l.cur::<Fr>(), h.cur::<Fr>());

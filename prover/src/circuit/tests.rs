@@ -334,3 +334,43 @@ fn lanes_cover_the_worst_case() {
         }
     }
 }
+
+#[test]
+fn outputs_released_out_of_order_or_in_part_keep_their_powers() {
+    let mut rng = ChaCha20Rng::from_seed([4; 32]);
+    for released in [vec![5, 3, 4], vec![4], vec![4, 4, 3], vec![3, 4, 5], vec![5, 0]] {
+        let ops = vec![Op::Linear { inputs: vec![0, 1, 2], outputs: 3, shift: 12, activation: Activation::None }];
+        let weights = PrivateWeights { linear: vec![random_weights(&mut rng, 3, 3, 13, 24)], diagonal: vec![] };
+        let model = IntegerModel { skeleton: skeleton(vec![input("x", 3, 15)], vec![], ops, released.clone()), weights };
+        for batch in [1, 3] {
+            let case = Case::new(&model, batch, 6, 2, 5);
+            case.verify(case.zero.clone(), &case.instance, None).unwrap_or_else(|e| panic!("{released:?}: {:?}", &e[..1]));
+            // Two outputs exchanged, everything else following them.
+            let outputs = &case.shape.layout.program.layers[0].outputs;
+            let mut cells = case.cells.clone();
+            for row in &mut cells {
+                row.swap(outputs[1], outputs[2]);
+                for (s, slot) in case.shape.layout.program.slots.iter().enumerate() {
+                    if let super::program::Source::Local { left, .. } = slot.source {
+                        row[s] = Cell { a: row[left].a, y: row[left].a };
+                    }
+                }
+            }
+            let layout = &case.shape.layout;
+            let zero = PhaseZero::new(layout, &cells, true, &mut ChaCha20Rng::from_seed([1; 32]));
+            case.verify(zero, &instance(layout, &cells), None).expect_err("exchanged outputs are refused");
+        }
+    }
+}
+
+#[test]
+fn row_zero_holds_nothing() {
+    let case = Case::new(&decision_model(1), 1, 6, 3, 5);
+    for tamper in [
+        Box::new(|p: &mut PhaseOne| p.z[0] = Fr::ONE) as Box<dyn Fn(&mut PhaseOne) + Send + Sync>,
+        Box::new(|p: &mut PhaseOne| p.v[0] = Fr::ONE),
+    ] {
+        let names = failing(case.verify(case.zero.clone(), &case.instance, Some(tamper)));
+        assert!(names.iter().all(|n| n.contains("= 0 on row 0")), "{names:?}");
+    }
+}

@@ -220,9 +220,6 @@ pub(crate) struct PhaseZero {
     pub(crate) function_multiplicity: Vec<u64>,
 }
 
-/// Random cells of the mask column: more than the blinding rows leave open.
-const MASK_CELLS: usize = 24;
-
 impl PhaseZero {
     /// Fills the columns from the slots of every row of the batch.
     pub(crate) fn new(layout: &Layout, batch: &[Vec<Cell>], masked: bool, rng: &mut impl RngCore) -> PhaseZero {
@@ -322,7 +319,7 @@ impl PhaseZero {
             }
         }
         if masked {
-            for cell in p.mask.iter_mut().skip(1).step_by(2).take(MASK_CELLS) {
+            for cell in p.mask.iter_mut().skip(1).step_by(2).take(layout.mask_cells()) {
                 *cell = Fr::random(&mut *rng);
             }
         }

@@ -12,6 +12,14 @@ use crate::quantize::skeleton::Skeleton;
 
 /// Largest k that the planner proposes.
 pub const MAX_K: u32 = 18;
+/// Largest k of a scheme: verifiers pin the IPA generators up to 2^16.
+fn max_k(scheme: Scheme) -> u32 {
+    match scheme {
+        Scheme::Ipa => 16,
+        Scheme::Kzg => MAX_K,
+    }
+}
+
 /// Limb and helper columns of one registration proof, about.
 const REGISTRATION_LIMBS: usize = 96;
 
@@ -30,7 +38,7 @@ pub fn plan(skeleton: &Skeleton, scheme: Scheme, batch: u32) -> Result<(CircuitP
     let mut best: Option<(f64, CircuitParams)> = None;
     for limb_bits in [4u32, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
         // A table must fit beside nothing else: k >= limb_bits + 1.
-        for k in (limb_bits + 1).max(5)..=MAX_K {
+        for k in (limb_bits + 1).max(5)..=max_k(scheme) {
             let (digits, digit_bits) = weight_digits(skeleton.weight_bits, k);
             let mut params = CircuitParams {
                 version: 1,
@@ -68,7 +76,7 @@ pub fn plan(skeleton: &Skeleton, scheme: Scheme, batch: u32) -> Result<(CircuitP
         }
     }
     best.map(|(cost, params)| (params, Estimate { million_multiplications: cost / 1e6 }))
-        .ok_or(CircuitError::NoPlan { max_k: MAX_K, rows: batch })
+        .ok_or(CircuitError::NoPlan { max_k: max_k(scheme), rows: batch })
 }
 
 /// Fewest digits that a table below 2^k rows can check, and their width.

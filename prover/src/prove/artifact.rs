@@ -18,6 +18,7 @@ use std::sync::Arc;
 use clearproof_shared::artifact::bundle::Bundle;
 use clearproof_shared::artifact::key::VerifyingKey;
 use clearproof_shared::encoding::{hex, points_from_bytes};
+use clearproof_shared::verify::prepared::{Generators, PreparedKey};
 use ff::{Field, PrimeField};
 use halo2_proofs::SerdeFormat;
 use halo2curves::bn256::Fr;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::bases::Bases;
 use super::commit::ModelCommitment;
 use super::compile::{CircuitDescription, InputVisibility};
-use super::export::g1_from_ark;
+use super::export::{g1_from_ark, g1_to_ark};
 use super::keys::{portable_model_key, shape, ProvingKey};
 use crate::circuit::layout::Layout;
 use crate::circuit::model::{ModelCircuit, Shape};
@@ -41,7 +42,7 @@ pub struct Artifact {
     pub(crate) shape: Arc<Shape>,
     pub(crate) bases: Bases,
     pub(crate) pk: ProvingKey,
-    pub(crate) key: VerifyingKey,
+    pub(crate) prepared: PreparedKey,
     pub(crate) commitment: ModelCommitment,
     pub(crate) weights: Arc<PackedWeights>,
     bundle: Vec<u8>,
@@ -115,8 +116,13 @@ impl Artifact {
         weights: Arc<PackedWeights>,
         bundle: &Bundle,
     ) -> Self {
+        let generators = match bases.w() {
+            Some(_) => Generators::new(bases.g.iter().map(g1_to_ark).collect()),
+            None => Generators::none(),
+        };
         Artifact {
             circuit_id: key.circuit_id(),
+            prepared: PreparedKey::new(key, generators).expect("a key of our own making"),
             registration_proofs: bundle.registration.len(),
             bundle_digest: bundle.digest(),
             bundle: bundle.encode(),
@@ -125,7 +131,6 @@ impl Artifact {
             shape,
             bases,
             pk,
-            key,
             commitment,
             weights,
         }

@@ -69,6 +69,9 @@ pub enum ProveError {
     /// KZG without a reference string, or IPA with one.
     #[error("{0}")]
     Scheme(&'static str),
+    /// The proof just made does not verify: a fault of ours, nothing was written.
+    #[error("the proof just made does not verify ({0}); this is a fault in clearproof, please report the model's shape")]
+    Own(clearproof_shared::verify::VerifyError),
     /// There are no rows.
     #[error("there are no rows to prove; give an input file with at least one row")]
     NoRows,

@@ -7,6 +7,7 @@ use clearproof_shared::commitment::metadata::{metadata_digest, row_salt};
 use clearproof_shared::commitment::record::leaf_hash;
 use clearproof_shared::encoding::{point_to_bytes, scalar_from_i64};
 use clearproof_shared::verify::statement::{Claimed, Statement};
+use clearproof_shared::verify::verify_prepared;
 use ff::Field;
 use group::Curve;
 use halo2curves::bn256::{Fr, G1Affine};
@@ -165,7 +166,7 @@ fn prove_batch(artifact: &Artifact, rows: &[CommittedRow], rng: &mut (impl RngCo
     let model: Vec<_> = artifact.commitment.points.iter().map(g1_to_ark).collect();
     let statement =
         Statement { claimed: Claimed::Decisions, model: &model, inputs: &inputs, leaves: &leaves, origin: "", released: &ark_released };
-    let digest = statement.digest(artifact.key.scheme(), &artifact.circuit_id());
+    let digest = statement.digest(artifact.prepared.key().scheme(), &artifact.circuit_id());
     // 3. The proof.
     let zero = PhaseZero::new(layout, &cells, layout.params.scheme == Scheme::Kzg, rng);
     let circuit = ModelCircuit {
@@ -181,6 +182,8 @@ fn prove_batch(artifact: &Artifact, rows: &[CommittedRow], rng: &mut (impl RngCo
         tails
     };
     let proof = prove_linked(&artifact.bases, &artifact.pk, &circuit, &[&instance], &digest, secrets, rng)?;
+    // 4. What leaves has been checked as its verifier will.
+    verify_prepared(&artifact.prepared, &statement, &proof).map_err(ProveError::Own)?;
     Ok(ProvedRows {
         bundle: 0,
         inputs: match artifact.inputs {

@@ -27,7 +27,7 @@ use super::srs::{recognise, Recognised};
 use super::statement::{hash_parts, Claimed, Statement};
 use crate::artifact::bundle::Bundle;
 use crate::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
-use crate::artifact::key::LinkKind;
+use crate::artifact::key::{LinkKind, Scheme};
 use crate::commitment::disclosure::{self, Disclosed};
 use crate::commitment::input;
 use crate::commitment::metadata::{metadata_digest, row_salt};
@@ -477,7 +477,8 @@ impl<'a> Session<'a> {
                 "The development string's secret is published: anybody can forge such proofs.",
             ),
             Recognised::Wrong(reason) => ("contradiction".into(), Outcome::Failed, reason),
-            Recognised::Unlisted if pinned => (
+            // Generators are not part of the circuit id: a pin does not stand in for their digest.
+            Recognised::Unlisted if pinned && loaded.key.key().scheme() == Scheme::Kzg => (
                 "not listed".into(),
                 Outcome::Passed,
                 "The reference string is not listed here, and is the one of a bundle that you \
