@@ -99,7 +99,8 @@ fn compare(name: &str, calibrated: bool) {
     let options = QuantizeOptions::default();
     let (rows, expected) = case(&folder);
     let calibration = if calibrated { rows.as_slice() } else { &[] };
-    let quantized = quantize(&graph, calibration, &options).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let quantized =
+        quantize(&graph, calibration, &options).unwrap_or_else(|e| panic!("{name}: {e}"));
     let model = quantized.model;
     model.check().expect("a valid model");
     let (mut worst, mut float_worst, mut sum, mut count) = (0f64, 0f64, 0f64, 0usize);
@@ -168,9 +169,15 @@ fn compare(name: &str, calibrated: bool) {
     if ops.len() < 12 {
         println!("    {}", ops.join(" "));
     }
-    let greatest = expected.iter().flat_map(|(_, v)| v).fold(0f64, |m, v| m.max(v.abs()));
+    let greatest = expected
+        .iter()
+        .flat_map(|(_, v)| v)
+        .fold(0f64, |m, v| m.max(v.abs()));
     let size = (greatest / 32.0).max(1.0);
-    assert!(float_worst < 1e-5 * size, "{name}: float graph differs by {float_worst}");
+    assert!(
+        float_worst < 1e-5 * size,
+        "{name}: float graph differs by {float_worst}"
+    );
     assert!(worst <= TOLERANCE * size, "{name}: {worst}");
 }
 

@@ -14,12 +14,16 @@ use rand_core::{OsRng, SeedableRng};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the root").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests lies in the root")
+        .to_path_buf()
 }
 
 /// The folder of further models beside the checkout, if it is there.
 pub fn shared_models() -> Option<PathBuf> {
-    let beside = std::env::var_os("CLEARPROOF_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let beside = std::env::var_os("CLEARPROOF_SHARED")
+        .map_or_else(|| root().join("../shared"), PathBuf::from);
     Some(beside.join("models")).filter(|p| p.is_dir())
 }
 
@@ -30,8 +34,13 @@ pub fn shared_models() -> Option<PathBuf> {
 pub fn load_model(path: &Path, reveal: Reveal) -> IntegerModel {
     let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let graph = onnx::load(&bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let options = QuantizeOptions { reveal, ..QuantizeOptions::default() };
-    quantize(&graph, &[], &options).unwrap_or_else(|e| panic!("{}: {e}", path.display())).model
+    let options = QuantizeOptions {
+        reveal,
+        ..QuantizeOptions::default()
+    };
+    quantize(&graph, &[], &options)
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+        .model
 }
 
 /// The example model of the repository.
@@ -44,12 +53,20 @@ pub fn example(name: &str, reveal: Reveal) -> IntegerModel {
 /// # Panics
 /// When the repository's file is not what it should be.
 pub fn trades(model: &IntegerModel, rows: usize) -> Vec<Row> {
-    let text = fs::read_to_string(root().join("tests/data/trades.csv")).expect("the repository holds the trades");
+    let text = fs::read_to_string(root().join("tests/data/trades.csv"))
+        .expect("the repository holds the trades");
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().expect("a header").split(',').collect();
     let features = ["size", "leverage", "price", "volume", "position_pct"];
-    let columns: Vec<usize> =
-        features.iter().map(|f| header.iter().position(|h| h == f).unwrap_or_else(|| panic!("no column {f}"))).collect();
+    let columns: Vec<usize> = features
+        .iter()
+        .map(|f| {
+            header
+                .iter()
+                .position(|h| h == f)
+                .unwrap_or_else(|| panic!("no column {f}"))
+        })
+        .collect();
     let spec = &model.skeleton.inputs[0];
     lines
         .take(rows)
@@ -57,9 +74,16 @@ pub fn trades(model: &IntegerModel, rows: usize) -> Vec<Row> {
             let cells: Vec<&str> = line.split(',').collect();
             let input = columns
                 .iter()
-                .map(|c| quantize_input(spec, cells[*c].parse().expect("a number")).expect("finite").0)
+                .map(|c| {
+                    quantize_input(spec, cells[*c].parse().expect("a number"))
+                        .expect("finite")
+                        .0
+                })
                 .collect();
-            Row { input, metadata: cells[..3].join(" ").into_bytes() }
+            Row {
+                input,
+                metadata: cells[..3].join(" ").into_bytes(),
+            }
         })
         .collect()
 }

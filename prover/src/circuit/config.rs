@@ -25,7 +25,8 @@ use std::collections::BTreeMap;
 
 use ff::Field;
 use halo2_proofs::plonk::{
-    Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance, SecondPhase,
+    Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance,
+    SecondPhase,
 };
 use halo2curves::bn256::Fr;
 
@@ -155,10 +156,26 @@ impl FixedPlan {
                 if b + 1 < batch {
                     set(Role::Continue, row, Fr::ONE);
                 }
-                if let Source::Local { left, right, product, left_factor, right_factor, constant } = slot.source {
+                if let Source::Local {
+                    left,
+                    right,
+                    product,
+                    left_factor,
+                    right_factor,
+                    constant,
+                } = slot.source
+                {
                     set(Role::Reads, row, Fr::ONE);
-                    set(Role::LeftAddress, row, Fr::from(layout.main_row(left, b) as u64));
-                    set(Role::RightAddress, row, Fr::from(layout.main_row(right, b) as u64));
+                    set(
+                        Role::LeftAddress,
+                        row,
+                        Fr::from(layout.main_row(left, b) as u64),
+                    );
+                    set(
+                        Role::RightAddress,
+                        row,
+                        Fr::from(layout.main_row(right, b) as u64),
+                    );
                     set(Role::Product, row, int(product as i128));
                     set(Role::LeftFactor, row, int(left_factor as i128));
                     set(Role::RightFactor, row, int(right_factor as i128));
@@ -166,7 +183,11 @@ impl FixedPlan {
                 }
                 if let Source::Function { function, operand } = slot.source {
                     set(Role::Reads, row, Fr::ONE);
-                    set(Role::LeftAddress, row, Fr::from(layout.main_row(operand, b) as u64));
+                    set(
+                        Role::LeftAddress,
+                        row,
+                        Fr::from(layout.main_row(operand, b) as u64),
+                    );
                     set(Role::FunctionTag, row, Fr::from(function as u64 + 1));
                 }
             }
@@ -195,7 +216,9 @@ impl FixedPlan {
                 set(Role::Bias, row, pow2(program.weight_bits as u64 * t as u64));
                 set(Role::BiasOn, row, Fr::ONE);
             }
-            let back = pow2(layer.lane_bits as u64 * (layer.lanes as u64 - 1)).invert().expect("a power of two is invertible");
+            let back = pow2(layer.lane_bits as u64 * (layer.lanes as u64 - 1))
+                .invert()
+                .expect("a power of two is invertible");
             let mut previous = 0;
             for (j, &s) in layer.outputs.iter().enumerate() {
                 let row = layout.end_row(s);
@@ -203,7 +226,10 @@ impl FixedPlan {
                 if j == 0 {
                     set(Role::PowerStart, row, Fr::ONE);
                 } else {
-                    assert!(row > previous, "the powers of a layer's outputs run down the rows");
+                    assert!(
+                        row > previous,
+                        "the powers of a layer's outputs run down the rows"
+                    );
                     for between in previous + 1..row {
                         set(Role::PowerStep, between, Fr::ONE);
                     }
@@ -228,16 +254,23 @@ impl FixedPlan {
             }
         }
         let batched: [Role; 3] = [Role::BiasOn, Role::OutputEnd, Role::Continue];
-        let mut plan = FixedPlan { columns: vec![], roles: BTreeMap::new() };
+        let mut plan = FixedPlan {
+            columns: vec![],
+            roles: BTreeMap::new(),
+        };
         for (role, content) in cells {
             if batch == 1 && batched.contains(&role) {
                 continue;
             }
             let content: Vec<(usize, Fr)> = content.into_iter().collect();
-            let index = plan.columns.iter().position(|c| *c == content).unwrap_or_else(|| {
-                plan.columns.push(content);
-                plan.columns.len() - 1
-            });
+            let index = plan
+                .columns
+                .iter()
+                .position(|c| *c == content)
+                .unwrap_or_else(|| {
+                    plan.columns.push(content);
+                    plan.columns.len() - 1
+                });
             plan.roles.insert(role, index);
         }
         plan
@@ -335,30 +368,75 @@ fn power(base: &Expr, e: u64) -> Expr {
 
 impl Config {
     /// Declares the columns and gates of a layout.
-    pub(crate) fn configure(cs: &mut ConstraintSystem<Fr>, layout: &Layout, plan: &FixedPlan) -> Config {
+    pub(crate) fn configure(
+        cs: &mut ConstraintSystem<Fr>,
+        layout: &Layout,
+        plan: &FixedPlan,
+    ) -> Config {
         // 1. Phase 0: everything that the challenges must not influence.
         let (a, y) = (cs.advice_column(), cs.advice_column());
-        let limbs: Vec<_> = (0..layout.limb_columns).map(|_| cs.advice_column()).collect();
+        let limbs: Vec<_> = (0..layout.limb_columns)
+            .map(|_| cs.advice_column())
+            .collect();
         let multiplicity = cs.advice_column();
         let mask = (layout.params.scheme == Scheme::Kzg).then(|| cs.advice_column());
         let has_reads = layout.program.has_reads();
         let has_functions = !layout.program.functions().is_empty();
         let read0 = has_reads.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
-        let function0 = has_functions.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
+        let function0 =
+            has_functions.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
         let challenge = |cs: &mut ConstraintSystem<Fr>| cs.challenge_usable_after(FirstPhase);
-        let (beta, eps, gamma, alpha, theta) = (challenge(cs), challenge(cs), challenge(cs), challenge(cs), challenge(cs));
+        let (beta, eps, gamma, alpha, theta) = (
+            challenge(cs),
+            challenge(cs),
+            challenge(cs),
+            challenge(cs),
+            challenge(cs),
+        );
         // 2. Phase 1. V and z come first: the link replays their blinding.
         let mut second = || cs.advice_column_in(SecondPhase);
         let (v, z) = (second(), second());
         let (acc, pw, sum) = (second(), second(), second());
         let h: Vec<_> = (0..layout.limb_columns).map(|_| second()).collect();
         let folded = (layout.batch() > 1).then(|| (second(), second()));
-        let reads = read0.map(|(left, right, yl)| ReadColumns { left, right, yl, h_left: second(), h_right: second(), h_provider: second() });
-        let functions = function0.map(|(c0, c1, multiplicity)| FunctionColumns { c0, c1, multiplicity, h_table: second() });
+        let reads = read0.map(|(left, right, yl)| ReadColumns {
+            left,
+            right,
+            yl,
+            h_left: second(),
+            h_right: second(),
+            h_provider: second(),
+        });
+        let functions = function0.map(|(c0, c1, multiplicity)| FunctionColumns {
+            c0,
+            c1,
+            multiplicity,
+            h_table: second(),
+        });
         let fixed: Vec<_> = plan.columns.iter().map(|_| cs.fixed_column()).collect();
         let instance = cs.instance_column();
         let config = Config {
-            a, y, limbs, multiplicity, mask, v, z, acc, pw, sum, h, folded, reads, functions, fixed, instance, beta, eps, gamma, alpha, theta,
+            a,
+            y,
+            limbs,
+            multiplicity,
+            mask,
+            v,
+            z,
+            acc,
+            pw,
+            sum,
+            h,
+            folded,
+            reads,
+            functions,
+            fixed,
+            instance,
+            beta,
+            eps,
+            gamma,
+            alpha,
+            theta,
         };
         config.gates(cs, layout, plan);
         config
@@ -372,12 +450,18 @@ impl Config {
         let rho = layout.rho() as i32;
         let batch = layout.batch() as u64;
         let (a, y) = (|| self.a.cur::<Fr>(), || self.y.cur::<Fr>());
-        let (beta, eps, gamma, alpha, theta) = (self.beta.expr(), self.eps.expr(), self.gamma.expr(), self.alpha.expr(), self.theta.expr());
+        let (beta, eps, gamma, alpha, theta) = (
+            self.beta.expr(),
+            self.eps.expr(),
+            self.gamma.expr(),
+            self.alpha.expr(),
+            self.theta.expr(),
+        );
         let one = || constant(Fr::ONE);
 
         // 1. Limbs, seen from the main row.
         let limb = |cell: usize| -> Expr {
-            let rotation = (cell / layout.limb_columns) as i32 - (rho - 1);
+            let rotation = (cell / layout.limb_columns) as i32 - (layout.rotations as i32 - 1);
             self.limbs[cell % layout.limb_columns].rot::<Fr>(rotation)
         };
         let b = layout.params.limb_bits as u64;
@@ -393,17 +477,40 @@ impl Config {
             let acc = match (class.target, &self.reads) {
                 (Target::Free, _) => None,
                 (Target::Linear, _) => Some(y()),
-                (_, reads) => Some(reads.as_ref().expect("local slots have columns").yl.cur::<Fr>()),
+                (_, reads) => Some(
+                    reads
+                        .as_ref()
+                        .expect("local slots have columns")
+                        .yl
+                        .cur::<Fr>(),
+                ),
             };
-            let half = |shift: u32| if shift > 0 { pow2(u64::from(shift) - 1) } else { Fr::ZERO };
+            let half = |shift: u32| {
+                if shift > 0 {
+                    pow2(u64::from(shift) - 1)
+                } else {
+                    Fr::ZERO
+                }
+            };
             let mut gates: Vec<(&'static str, Expr)> = vec![];
             match class.form {
-                Form::Plain => gates.push(("a = y", a() - acc.clone().expect("a plain slot has an accumulator"))),
+                Form::Plain => gates.push((
+                    "a = y",
+                    a() - acc.clone().expect("a plain slot has an accumulator"),
+                )),
                 Form::Signed { shift, bits } => {
                     if let Some(acc) = &acc {
-                        gates.push(("y + half = 2^s a + R", acc.clone() + constant(half(shift)) - a() * pow2(shift.into()) - r.clone()));
+                        gates.push((
+                            "y + half = 2^s a + R",
+                            acc.clone() + constant(half(shift))
+                                - a() * pow2(shift.into())
+                                - r.clone(),
+                        ));
                     }
-                    gates.push(("a + 2^(bits-1) = E", a() + constant(pow2(u64::from(bits) - 1)) - e.clone()));
+                    gates.push((
+                        "a + 2^(bits-1) = E",
+                        a() + constant(pow2(u64::from(bits) - 1)) - e.clone(),
+                    ));
                 }
                 Form::Unsigned { .. } => {
                     if let Some(acc) = &acc {
@@ -414,22 +521,37 @@ impl Config {
                 Form::Relu { shift, .. } => {
                     let q2 = a() * Fr::from(2) - e.clone();
                     let acc = acc.clone().expect("a relu has an accumulator");
-                    gates.push(("y + half = 2^s (2a - E) + R", acc + constant(half(shift)) - q2 * pow2(shift.into()) - r.clone()));
+                    gates.push((
+                        "y + half = 2^s (2a - E) + R",
+                        acc + constant(half(shift)) - q2 * pow2(shift.into()) - r.clone(),
+                    ));
                     gates.push(("a (E - a) = 0", a() * (e.clone() - a())));
                 }
                 Form::Sign { offset, .. } => {
                     let wide = r.clone() + e.clone() * pow2(b * layout.r_cells as u64);
-                    let shifted = acc.clone().expect("a sign has an accumulator") + constant(int(offset));
-                    gates.push(("(2a - 1)(y + offset) + a - 1 = E", (a() * Fr::from(2) - one()) * shifted + a() - one() - wide));
+                    let shifted =
+                        acc.clone().expect("a sign has an accumulator") + constant(int(offset));
+                    gates.push((
+                        "(2a - 1)(y + offset) + a - 1 = E",
+                        (a() * Fr::from(2) - one()) * shifted + a() - one() - wide,
+                    ));
                     gates.push(("a (a - 1) = 0", a() * (a() - one())));
                 }
             }
             // A partial limb stands again in the shadow cell, shifted to the table's top.
             if let Some(partial) = self.partial_limb(layout, *class) {
                 let up = pow2(b - u64::from(partial.bits));
-                gates.push(("shadow = 2^(b - r) limb", limb(layout.shadow_cell()) - limb(partial.cell) * up));
+                gates.push((
+                    "shadow = 2^(b - r) limb",
+                    limb(layout.shadow_cell()) - limb(partial.cell) * up,
+                ));
             }
-            cs.create_gate("form", |_| gates.into_iter().map(|(name, gate)| (name, q.clone() * gate)).collect::<Vec<_>>());
+            cs.create_gate("form", |_| {
+                gates
+                    .into_iter()
+                    .map(|(name, gate)| (name, q.clone() * gate))
+                    .collect::<Vec<_>>()
+            });
         }
 
         // 3. y vanishes where no linear layer makes it.
@@ -437,8 +559,12 @@ impl Config {
             .classes
             .iter()
             .filter(|c| c.target == Target::Linear)
-            .fold(zero(), |sum, c| sum + role(Role::Class(*c)).expect("a class in use has rows"));
-        cs.create_gate("y = 0 off the layers", |_| vec![("y = 0", (on.clone() - linear) * y())]);
+            .fold(zero(), |sum, c| {
+                sum + role(Role::Class(*c)).expect("a class in use has rows")
+            });
+        cs.create_gate("y = 0 off the layers", |_| {
+            vec![("y = 0", (on.clone() - linear) * y())]
+        });
 
         // 4. Folding over the batch.
         let (big_a, big_y) = match &self.folded {
@@ -452,11 +578,19 @@ impl Config {
                 let (sa_, sy_) = (sa.cur::<Fr>(), sy.cur::<Fr>());
                 cs.create_gate("fold", |_| {
                     vec![
-                        ("sa = a + gamma sa_next", (on.clone() - bias_on.clone()) * (sa_.clone() - a()) - again.clone() * next(sa)),
-                        ("sy = y + gamma sy_next", on.clone() * (sy_.clone() - y()) - again * next(sy)),
+                        (
+                            "sa = a + gamma sa_next",
+                            (on.clone() - bias_on.clone()) * (sa_.clone() - a())
+                                - again.clone() * next(sa),
+                        ),
+                        (
+                            "sy = y + gamma sy_next",
+                            on.clone() * (sy_.clone() - y()) - again * next(sy),
+                        ),
                         (
                             "(gamma - 1) sa = 2^(w t) (gamma^B - 1)",
-                            bias_on * (gamma.clone() - one()) * sa_.clone() - bias * (power(&gamma, batch) - one()),
+                            bias_on * (gamma.clone() - one()) * sa_.clone()
+                                - bias * (power(&gamma, batch) - one()),
                         ),
                     ]
                 });
@@ -465,30 +599,45 @@ impl Config {
         };
         if self.folded.is_none() {
             if let Some(bias) = role(Role::Bias) {
-                cs.create_gate("bias row", |_| vec![("a = 2^(w t)", bias.clone() * (a() - bias))]);
+                cs.create_gate("bias row", |_| {
+                    vec![("a = 2^(w t)", bias.clone() * (a() - bias))]
+                });
             }
         }
 
         // 5. The accumulator of all linear layers.
-        let (v, acc, acc_prev) = (self.v.cur::<Fr>(), self.acc.cur::<Fr>(), self.acc.prev::<Fr>());
+        let (v, acc, acc_prev) = (
+            self.v.cur::<Fr>(),
+            self.acc.cur::<Fr>(),
+            self.acc.prev::<Fr>(),
+        );
         let pw = self.pw.cur::<Fr>();
         let boundary = role(Role::Boundary).unwrap_or_else(zero);
         // `big_y` already carries a selector in batches; `on` elsewhere keeps the blinding rows out.
-        let out = if self.folded.is_some() { pw.clone() * big_y } else { on.clone() * pw.clone() * big_y };
+        let out = if self.folded.is_some() {
+            pw.clone() * big_y
+        } else {
+            on.clone() * pw.clone() * big_y
+        };
         cs.create_gate("linear layers", |_| {
             vec![
                 (
                     "acc = acc_prev (1 + boundary (eps - 1)) + eps V A - pw Y",
-                    on.clone() * (acc.clone() - acc_prev.clone() - eps.clone() * v * big_a.clone()) + out
+                    on.clone() * (acc.clone() - acc_prev.clone() - eps.clone() * v * big_a.clone())
+                        + out
                         - boundary * (eps.clone() - one()) * acc_prev,
                 ),
                 ("acc = 0 at the ends", ends.clone() * acc),
             ]
         });
-        let step = role(Role::PowerStep).unwrap_or_else(zero) + role(Role::PowerBeta).unwrap_or_else(zero) * beta;
+        let step = role(Role::PowerStep).unwrap_or_else(zero)
+            + role(Role::PowerBeta).unwrap_or_else(zero) * beta;
         let start = role(Role::PowerStart).unwrap_or_else(zero);
         cs.create_gate("output powers", |_| {
-            vec![("pw = (f1 + f2 beta) pw_prev + f3", on.clone() * pw - step * self.pw.prev::<Fr>() - start)]
+            vec![(
+                "pw = (f1 + f2 beta) pw_prev + f3",
+                on.clone() * pw - step * self.pw.prev::<Fr>() - start,
+            )]
         });
 
         // 6. Inputs and release.
@@ -496,14 +645,19 @@ impl Config {
         let (z, top) = (self.z.cur::<Fr>(), ends.clone() * (one() - on.clone()));
         cs.create_gate("inputs", |_| {
             vec![
-                ("z = A on input rows, else 0", on.clone() * z.clone() - input_end * big_a),
+                (
+                    "z = A on input rows, else 0",
+                    on.clone() * z.clone() - input_end * big_a,
+                ),
                 // Row 0 lies outside the other gates.
                 ("z = 0 on row 0", top.clone() * z),
                 ("V = 0 on row 0", top * self.v.cur::<Fr>()),
             ]
         });
         if let Some(released) = role(Role::Released) {
-            cs.create_gate("release", |_| vec![("a = instance", released * (a() - self.instance.cur::<Fr>()))]);
+            cs.create_gate("release", |_| {
+                vec![("a = instance", released * (a() - self.instance.cur::<Fr>()))]
+            });
         }
 
         // 7. Ranges by logUp.
@@ -513,7 +667,10 @@ impl Config {
             let (l, h) = (l.cur::<Fr>(), h.cur::<Fr>());
             cs.create_gate("range", |_| {
                 vec![
-                    ("h (alpha + limb) = on", on.clone() * h.clone() * (alpha.clone() + l.clone()) - looked.clone()),
+                    (
+                        "h (alpha + limb) = on",
+                        on.clone() * h.clone() * (alpha.clone() + l.clone()) - looked.clone(),
+                    ),
                     ("limb = 0 where off", (on.clone() - looked) * l),
                 ]
             });
@@ -522,18 +679,30 @@ impl Config {
 
         // 8. Reads, providers and functions join the same sum.
         if let Some(reads) = &self.reads {
-            let (left, right, yl) = (reads.left.cur::<Fr>(), reads.right.cur::<Fr>(), reads.yl.cur::<Fr>());
+            let (left, right, yl) = (
+                reads.left.cur::<Fr>(),
+                reads.right.cur::<Fr>(),
+                reads.yl.cur::<Fr>(),
+            );
             let reading = role(Role::Reads).expect("local slots read");
             let local_or_zero = |r: Role| role(r).unwrap_or_else(zero);
             let theta2 = theta.clone() * theta.clone();
             let theta3 = theta2.clone() * theta.clone();
             let theta4 = theta2.clone() * theta2.clone();
-            let (mut right_tuple, mut is_function) = (alpha.clone() + right.clone() + theta.clone() * local_or_zero(Role::RightAddress), zero());
+            let (mut right_tuple, mut is_function) = (
+                alpha.clone() + right.clone() + theta.clone() * local_or_zero(Role::RightAddress),
+                zero(),
+            );
             if let Some(f) = &self.functions {
                 let (c0, c1) = (f.c0.cur::<Fr>(), f.c1.cur::<Fr>());
-                right_tuple = right_tuple + theta2.clone() * local_or_zero(Role::FunctionTag) + theta3.clone() * c0.clone() + theta4.clone() * c1.clone();
+                right_tuple = right_tuple
+                    + theta2.clone() * local_or_zero(Role::FunctionTag)
+                    + theta3.clone() * c0.clone()
+                    + theta4.clone() * c1.clone();
                 for class in layout.classes.iter() {
-                    let Target::Function(number) = class.target else { continue };
+                    let Target::Function(number) = class.target else {
+                        continue;
+                    };
                     let table = &layout.functions[number];
                     let q = role(Role::Class(*class)).expect("a class in use has rows");
                     is_function = is_function + q.clone();
@@ -541,13 +710,24 @@ impl Config {
                     let width = pow2(table.segment_bits.into());
                     cs.create_gate("function", |_| {
                         vec![
-                            ("x - lo = 2^t segment + R", q.clone() * (left.clone() - lo - right.clone() * width - r.clone())),
-                            ("y = c0 + c1 R", q * (yl.clone() - c0.clone() - c1.clone() * r.clone())),
+                            (
+                                "x - lo = 2^t segment + R",
+                                q.clone() * (left.clone() - lo - right.clone() * width - r.clone()),
+                            ),
+                            (
+                                "y = c0 + c1 R",
+                                q * (yl.clone() - c0.clone() - c1.clone() * r.clone()),
+                            ),
                         ]
                     });
                 }
                 let off = on.clone() - is_function.clone();
-                cs.create_gate("function coefficients", |_| vec![("c0 = 0 off functions", off.clone() * c0), ("c1 = 0 off functions", off * c1)]);
+                cs.create_gate("function coefficients", |_| {
+                    vec![
+                        ("c0 = 0 off functions", off.clone() * c0),
+                        ("c1 = 0 off functions", off * c1),
+                    ]
+                });
                 let table_tuple = alpha.clone()
                     + local_or_zero(Role::TableSegment)
                     + theta2 * local_or_zero(Role::TableTag)
@@ -555,7 +735,10 @@ impl Config {
                     + theta4 * local_or_zero(Role::TableC1);
                 let h = f.h_table.cur::<Fr>();
                 cs.create_gate("function table", |_| {
-                    vec![("h (alpha + tuple) = m", on.clone() * (h.clone() * table_tuple - f.multiplicity.cur::<Fr>()))]
+                    vec![(
+                        "h (alpha + tuple) = m",
+                        on.clone() * (h.clone() * table_tuple - f.multiplicity.cur::<Fr>()),
+                    )]
                 });
                 helpers = helpers - h;
             }
@@ -564,42 +747,78 @@ impl Config {
             let affine = local_or_zero(Role::LeftFactor) * left.clone()
                 + local_or_zero(Role::RightFactor) * right
                 + local_or_zero(Role::Constant);
-            let (hl, hr, hp) = (reads.h_left.cur::<Fr>(), reads.h_right.cur::<Fr>(), reads.h_provider.cur::<Fr>());
+            let (hl, hr, hp) = (
+                reads.h_left.cur::<Fr>(),
+                reads.h_right.cur::<Fr>(),
+                reads.h_provider.cur::<Fr>(),
+            );
             cs.create_gate("local", |_| {
                 vec![
                     ("y = p l r + f l + g r + c", local * yl - product - affine),
                     (
                         "h (alpha + theta address + left) = on",
-                        on.clone() * hl.clone() * (alpha.clone() + theta.clone() * local_or_zero(Role::LeftAddress) + left) - reading.clone(),
+                        on.clone()
+                            * hl.clone()
+                            * (alpha.clone()
+                                + theta.clone() * local_or_zero(Role::LeftAddress)
+                                + left)
+                            - reading.clone(),
                     ),
-                    ("h (alpha + theta address + right) = on", on.clone() * hr.clone() * right_tuple - reading),
+                    (
+                        "h (alpha + theta address + right) = on",
+                        on.clone() * hr.clone() * right_tuple - reading,
+                    ),
                     (
                         "h (alpha + theta address + a) = reads",
-                        on.clone() * hp.clone() * (alpha.clone() + theta * local_or_zero(Role::Address) + a()) - local_or_zero(Role::ReadCount),
+                        on.clone()
+                            * hp.clone()
+                            * (alpha.clone() + theta * local_or_zero(Role::Address) + a())
+                            - local_or_zero(Role::ReadCount),
                     ),
                 ]
             });
             helpers = helpers + hl + hr - hp;
         }
-        let (sum, sum_prev, m) = (self.sum.cur::<Fr>(), self.sum.prev::<Fr>(), self.multiplicity.cur::<Fr>());
+        let (sum, sum_prev, m) = (
+            self.sum.cur::<Fr>(),
+            self.sum.prev::<Fr>(),
+            self.multiplicity.cur::<Fr>(),
+        );
         let table = role(Role::Table).expect("the table has rows");
         cs.create_gate("lookup sum", |_| {
             vec![
-                ("(sum - sum_prev - helpers)(alpha + table) + m = 0", on.clone() * ((sum.clone() - sum_prev - helpers) * (alpha + table) + m)),
+                (
+                    "(sum - sum_prev - helpers)(alpha + table) + m = 0",
+                    on.clone() * ((sum.clone() - sum_prev - helpers) * (alpha + table) + m),
+                ),
                 ("sum = 0 at the ends", ends * sum),
             ]
         });
 
         // 9. The mask.
         if let Some(mask) = &self.mask {
-            cs.create_gate("mask", |_| vec![("mask mask_prev = 0", on * mask.cur::<Fr>() * mask.prev::<Fr>())]);
+            cs.create_gate("mask", |_| {
+                vec![(
+                    "mask mask_prev = 0",
+                    on * mask.cur::<Fr>() * mask.prev::<Fr>(),
+                )]
+            });
         }
     }
 
     /// The partial limb of a class, if it has one.
     fn partial_limb(&self, layout: &Layout, class: Class) -> Option<super::layout::LimbUse> {
-        let slot = layout.order.iter().copied().find(|s| layout.class(*s) == class).expect("a class in use has a slot");
+        let slot = layout
+            .order
+            .iter()
+            .copied()
+            .find(|s| layout.class(*s) == class)
+            .expect("a class in use has a slot");
         let full = layout.params.limb_bits;
-        layout.e_limbs(class.form).into_iter().chain(layout.r_limbs(slot)).find(|l| l.bits < full)
+        layout
+            .e_limbs(class.form)
+            .into_iter()
+            .chain(layout.r_limbs(slot))
+            .find(|l| l.bits < full)
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! A slot takes `batch * rows_per_slot` rows; instance b of it the rows
 //! `base + b * rows_per_slot ..`, and its **main row** is the last of these. Limb cell i of an instance is
-//! column `i % limb_columns`, row `i / limb_columns` of it: first the cells of E, then those of R, then one
+//! column `i % limb_columns`; the cells fill the rows that end at the main row: first the cells of E, then those of R, then one
 //! shadow cell where a partial limb needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,12 +90,19 @@ impl Layout {
         Layout::of_program(program, skeleton.functions.clone(), params)
     }
 
-    pub(crate) fn of_program(program: Program, functions: Vec<FunctionTable>, params: &CircuitParams) -> Result<Layout, CircuitError> {
+    pub(crate) fn of_program(
+        program: Program,
+        functions: Vec<FunctionTable>,
+        params: &CircuitParams,
+    ) -> Result<Layout, CircuitError> {
         let b = params.limb_bits;
         let (batch, rho) = (params.batch as usize, params.rows_per_slot as usize);
 
         // 1. Limb cells.
-        let r_cells = r_bits(&program, &functions).map(|s| s.div_ceil(b)).max().unwrap_or(0) as usize;
+        let r_cells = r_bits(&program, &functions)
+            .map(|s| s.div_ceil(b))
+            .max()
+            .unwrap_or(0) as usize;
         let mut e_cells = 0;
         let mut shadow = r_bits(&program, &functions).any(|s| s % b != 0);
         for slot in &program.slots {
@@ -144,7 +151,9 @@ impl Layout {
             }
             if z > 0 {
                 // Each takes a slot's rows, so that the registration proof finds as much room below it.
-                bias_rows[layers - z] = (0..program.bias_digits).map(|t| row + (t + 1) * rho - 1).collect();
+                bias_rows[layers - z] = (0..program.bias_digits)
+                    .map(|t| row + (t + 1) * rho - 1)
+                    .collect();
                 row += program.bias_digits * rho;
             }
         }
@@ -154,13 +163,21 @@ impl Layout {
         let rotations = cells.div_ceil(limb_columns);
         let tail = rotations.max(3) + 3;
         if n <= tail + 2 * (tail + 8) + 2 {
-            return Err(CircuitError::DoesNotFit { rows: row, usable: 0, k: params.k });
+            return Err(CircuitError::DoesNotFit {
+                rows: row,
+                usable: 0,
+                k: params.k,
+            });
         }
         let usable = n - tail;
         // Row 0 is outside every gate, so the table's zero lies on the row after its last entry.
         let tables = functions_rows(&program, &functions).max((1 << b) + 1);
         if row.max(tables) > usable {
-            return Err(CircuitError::DoesNotFit { rows: row.max(tables), usable, k: params.k });
+            return Err(CircuitError::DoesNotFit {
+                rows: row.max(tables),
+                usable,
+                k: params.k,
+            });
         }
 
         // 4. Classes and selector patterns.
@@ -194,7 +211,9 @@ impl Layout {
                 .iter()
                 .flat_map(|&s| {
                     let used = layout.looked_up(s);
-                    (0..rho).map(move |sub| used.contains(&(sub * limb_columns + column))).collect::<Vec<_>>()
+                    (0..rotations)
+                        .map(move |sub| used.contains(&(sub * limb_columns + column)))
+                        .collect::<Vec<_>>()
                 })
                 .collect();
             let fresh = patterns.len();
@@ -232,7 +251,10 @@ impl Layout {
 
     /// Column and row of limb cell `cell` of instance `b`.
     pub(crate) fn limb_cell(&self, slot: SlotId, b: usize, cell: usize) -> (usize, usize) {
-        (cell % self.limb_columns, self.base[slot] + b * self.rho() + cell / self.limb_columns)
+        (
+            cell % self.limb_columns,
+            self.main_row(slot, b) + 1 + cell / self.limb_columns - self.rotations,
+        )
     }
 
     /// Limbs of E (for `Sign` of R then E): cells and widths, least significant first.
@@ -247,7 +269,10 @@ impl Layout {
                     Form::Sign { .. } => i - self.r_cells,
                     _ => i,
                 };
-                LimbUse { cell, bits: b.min(bits - i as u32 * b) }
+                LimbUse {
+                    cell,
+                    bits: b.min(bits - i as u32 * b),
+                }
             })
             .collect()
     }
@@ -256,7 +281,12 @@ impl Layout {
     pub(crate) fn r_limbs(&self, slot: SlotId) -> Vec<LimbUse> {
         let bits = self.r_width(slot);
         let b = self.params.limb_bits;
-        (0..bits.div_ceil(b) as usize).map(|i| LimbUse { cell: self.e_cells + i, bits: b.min(bits - i as u32 * b) }).collect()
+        (0..bits.div_ceil(b) as usize)
+            .map(|i| LimbUse {
+                cell: self.e_cells + i,
+                bits: b.min(bits - i as u32 * b),
+            })
+            .collect()
     }
 
     /// Bits of R of a slot: its shift, or a function's offset in the segment.
@@ -275,7 +305,11 @@ impl Layout {
     /// All looked-up cells of a slot, shadow included.
     pub(crate) fn looked_up(&self, slot: SlotId) -> BTreeSet<usize> {
         let mut cells = BTreeSet::new();
-        for limb in self.e_limbs(self.program.slots[slot].form).into_iter().chain(self.r_limbs(slot)) {
+        for limb in self
+            .e_limbs(self.program.slots[slot].form)
+            .into_iter()
+            .chain(self.r_limbs(slot))
+        {
             cells.insert(limb.cell);
             if limb.bits < self.params.limb_bits {
                 cells.insert(self.shadow_cell());
@@ -292,12 +326,20 @@ impl Layout {
 
     /// Rows at which the input commitments hold their values.
     pub(crate) fn input_rows(&self) -> Vec<usize> {
-        self.program.inputs.iter().map(|s| self.end_row(*s)).collect()
+        self.program
+            .inputs
+            .iter()
+            .map(|s| self.end_row(*s))
+            .collect()
     }
 
     /// Rows of the instance column: released value j of batch instance b is entry `j * batch + b`.
     pub(crate) fn released_rows(&self) -> Vec<usize> {
-        self.program.released.iter().flat_map(|&s| (0..self.batch()).map(move |b| self.main_row(s, b))).collect()
+        self.program
+            .released
+            .iter()
+            .flat_map(|&s| (0..self.batch()).map(move |b| self.main_row(s, b)))
+            .collect()
     }
 
     /// Greatest absolute weight plus one: weights lie in `[-W, W)`.
@@ -326,11 +368,22 @@ impl Layout {
                 let outputs = g * layer.lanes..((g + 1) * layer.lanes).min(layer.outputs.len());
                 for (i, &slot) in layer.inputs.iter().enumerate() {
                     let lanes = outputs.clone().map(|j| weight(j, i)).collect();
-                    column.push(WeightCell { row: self.end_row(slot), lane_bits: layer.lane_bits, lanes });
+                    column.push(WeightCell {
+                        row: self.end_row(slot),
+                        lane_bits: layer.lane_bits,
+                        lanes,
+                    });
                 }
                 for (t, &row) in self.bias_rows[l].iter().enumerate() {
-                    let lanes = outputs.clone().map(|j| self.bias_digit(bias(j), t)).collect();
-                    column.push(WeightCell { row, lane_bits: layer.lane_bits, lanes });
+                    let lanes = outputs
+                        .clone()
+                        .map(|j| self.bias_digit(bias(j), t))
+                        .collect();
+                    column.push(WeightCell {
+                        row,
+                        lane_bits: layer.lane_bits,
+                        lanes,
+                    });
                 }
             }
         }
@@ -354,19 +407,40 @@ impl Layout {
         let bound = self.weight_bound();
         for (l, layer) in self.program.layers.iter().enumerate() {
             let (w, expected) = match layer.weights {
-                WeightRef::Linear(x) => (model.weights.linear.get(x), layer.inputs.len() * layer.outputs.len()),
+                WeightRef::Linear(x) => (
+                    model.weights.linear.get(x),
+                    layer.inputs.len() * layer.outputs.len(),
+                ),
                 WeightRef::Diagonal(x) => (model.weights.diagonal.get(x), layer.outputs.len()),
             };
-            let Some(w) = w else { return bad(format!("layer {l} has no weights")) };
+            let Some(w) = w else {
+                return bad(format!("layer {l} has no weights"));
+            };
             if w.weights.len() != expected || w.biases.len() != layer.outputs.len() {
-                return bad(format!("layer {l} has {} weights and {} biases", w.weights.len(), w.biases.len()));
+                return bad(format!(
+                    "layer {l} has {} weights and {} biases",
+                    w.weights.len(),
+                    w.biases.len()
+                ));
             }
-            if w.weights.iter().any(|w| !(-bound..bound).contains(&i64::from(*w))) {
-                return bad(format!("a weight of layer {l} lies outside the declared {} bits", self.program.weight_bits));
+            if w.weights
+                .iter()
+                .any(|w| !(-bound..bound).contains(&i64::from(*w)))
+            {
+                return bad(format!(
+                    "a weight of layer {l} lies outside the declared {} bits",
+                    self.program.weight_bits
+                ));
             }
             let digits = self.program.weight_bits * self.program.bias_digits as u32;
-            if digits < 63 && w.biases.iter().any(|b| !(-(1i64 << digits)..1i64 << digits).contains(b)) {
-                return bad(format!("a bias of layer {l} lies outside the declared range"));
+            if digits < 63
+                && w.biases
+                    .iter()
+                    .any(|b| !(-(1i64 << digits)..1i64 << digits).contains(b))
+            {
+                return bad(format!(
+                    "a bias of layer {l} lies outside the declared range"
+                ));
             }
         }
         Ok(())
@@ -391,7 +465,10 @@ fn class_of(source: &Source, form: Form) -> Class {
     Class { form, target }
 }
 
-fn r_bits<'a>(program: &'a Program, functions: &'a [FunctionTable]) -> impl Iterator<Item = u32> + 'a {
+fn r_bits<'a>(
+    program: &'a Program,
+    functions: &'a [FunctionTable],
+) -> impl Iterator<Item = u32> + 'a {
     program.slots.iter().map(|s| match s.source {
         Source::Function { function, .. } => functions[function].segment_bits,
         _ => s.form.shift(),
@@ -399,5 +476,10 @@ fn r_bits<'a>(program: &'a Program, functions: &'a [FunctionTable]) -> impl Iter
 }
 
 fn functions_rows(program: &Program, functions: &[FunctionTable]) -> usize {
-    program.functions().iter().map(|f| functions[*f].segments.len()).sum::<usize>() + 1
+    program
+        .functions()
+        .iter()
+        .map(|f| functions[*f].segments.len())
+        .sum::<usize>()
+        + 1
 }

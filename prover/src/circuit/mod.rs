@@ -64,7 +64,9 @@ pub enum CircuitError {
     #[error("the released values of this model depend on no private weight; clearproof proves models with a linear layer")]
     NothingPrivate,
     /// No parameters fit.
-    #[error("no circuit with k <= {max_k} holds {rows} rows of this model; reduce --batch or the model")]
+    #[error(
+        "no circuit with k <= {max_k} holds {rows} rows of this model; reduce --batch or the model"
+    )]
     NoPlan {
         /// Largest k tried.
         max_k: u32,

@@ -37,7 +37,11 @@ pub(crate) struct ModelCircuit {
 impl ModelCircuit {
     /// A circuit without private values.
     pub(crate) fn empty(shape: &Arc<Shape>) -> Self {
-        ModelCircuit { shape: Some(shape.clone()), witness: None, seen: Arc::default() }
+        ModelCircuit {
+            shape: Some(shape.clone()),
+            witness: None,
+            seen: Arc::default(),
+        }
     }
 }
 
@@ -47,7 +51,10 @@ impl Circuit<Fr> for ModelCircuit {
     type Params = Option<Arc<Shape>>;
 
     fn without_witnesses(&self) -> Self {
-        ModelCircuit { witness: None, ..self.clone() }
+        ModelCircuit {
+            witness: None,
+            ..self.clone()
+        }
     }
 
     fn params(&self) -> Self::Params {
@@ -64,7 +71,10 @@ impl Circuit<Fr> for ModelCircuit {
     }
 
     fn synthesize(&self, c: Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        let shape = self.shape.as_ref().expect("a model circuit carries its shape");
+        let shape = self
+            .shape
+            .as_ref()
+            .expect("a model circuit carries its shape");
         layouter.assign_region(
             || "phase 0",
             |mut region| {
@@ -73,13 +83,23 @@ impl Circuit<Fr> for ModelCircuit {
                         region.assign_fixed(*column, *row, *value);
                     }
                 }
-                let Some(witness) = &self.witness else { return Ok(()) };
+                let Some(witness) = &self.witness else {
+                    return Ok(());
+                };
                 let p = &witness.zero;
-                let small = |values: &[u64]| values.iter().map(|v| Fr::from(*v)).collect::<Vec<_>>();
+                let small =
+                    |values: &[u64]| values.iter().map(|v| Fr::from(*v)).collect::<Vec<_>>();
                 put(&mut region, c.a, &p.a);
                 put(&mut region, c.y, &p.y);
                 for (column, limbs) in c.limbs.iter().zip(&p.limbs) {
-                    put(&mut region, *column, &limbs.iter().map(|v| Fr::from(u64::from(*v))).collect::<Vec<_>>());
+                    put(
+                        &mut region,
+                        *column,
+                        &limbs
+                            .iter()
+                            .map(|v| Fr::from(u64::from(*v)))
+                            .collect::<Vec<_>>(),
+                    );
                 }
                 put(&mut region, c.multiplicity, &small(&p.multiplicity));
                 if let Some(mask) = c.mask {
@@ -93,7 +113,11 @@ impl Circuit<Fr> for ModelCircuit {
                 if let Some(f) = &c.functions {
                     put(&mut region, f.c0, &p.c0);
                     put(&mut region, f.c1, &p.c1);
-                    put(&mut region, f.multiplicity, &small(&p.function_multiplicity));
+                    put(
+                        &mut region,
+                        f.multiplicity,
+                        &small(&p.function_multiplicity),
+                    );
                 }
                 Ok(())
             },
@@ -104,22 +128,46 @@ impl Circuit<Fr> for ModelCircuit {
             let _ = layouter.get_challenge(challenge).map(|v| value = Some(v));
             value
         };
-        let (Some(beta), Some(eps), Some(gamma), Some(alpha), Some(theta)) =
-            (draw(c.beta), draw(c.eps), draw(c.gamma), draw(c.alpha), draw(c.theta))
-        else {
+        let (Some(beta), Some(eps), Some(gamma), Some(alpha), Some(theta)) = (
+            draw(c.beta),
+            draw(c.eps),
+            draw(c.gamma),
+            draw(c.alpha),
+            draw(c.theta),
+        ) else {
             return Ok(());
         };
-        let Some(witness) = &self.witness else { return Ok(()) };
-        let challenges = Challenges { beta, eps, gamma, alpha, theta };
+        let Some(witness) = &self.witness else {
+            return Ok(());
+        };
+        let challenges = Challenges {
+            beta,
+            eps,
+            gamma,
+            alpha,
+            theta,
+        };
         *self.seen.lock().expect("no holder of this lock panics") = Some(challenges);
-        let mut p = PhaseOne::new(&shape.layout, &shape.plan, &witness.weights, &witness.zero, challenges);
+        let mut p = PhaseOne::new(
+            &shape.layout,
+            &shape.plan,
+            &witness.weights,
+            &witness.zero,
+            challenges,
+        );
         if let Some(tamper) = &witness.tamper {
             tamper(&mut p);
         }
         layouter.assign_region(
             || "phase 1",
             |mut region| {
-                for (column, values) in [(c.v, &p.v), (c.z, &p.z), (c.acc, &p.acc), (c.pw, &p.pw), (c.sum, &p.sum)] {
+                for (column, values) in [
+                    (c.v, &p.v),
+                    (c.z, &p.z),
+                    (c.acc, &p.acc),
+                    (c.pw, &p.pw),
+                    (c.sum, &p.sum),
+                ] {
                     put(&mut region, column, values);
                 }
                 for (column, h) in c.h.iter().zip(&p.h) {

@@ -51,8 +51,11 @@ impl CircuitParams {
     /// # Errors
     /// When the bytes are not the canonical form of parameters within the supported limits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CircuitError> {
-        let bad = |reason: &str| CircuitError::Params { reason: reason.to_string() };
-        let params: CircuitParams = serde_json::from_slice(bytes).map_err(|e| bad(&e.to_string()))?;
+        let bad = |reason: &str| CircuitError::Params {
+            reason: reason.to_string(),
+        };
+        let params: CircuitParams =
+            serde_json::from_slice(bytes).map_err(|e| bad(&e.to_string()))?;
         if params.to_bytes() != bytes {
             return Err(bad("not in canonical form"));
         }
@@ -67,7 +70,11 @@ impl CircuitParams {
 
     /// Refuses values outside the supported limits.
     pub(crate) fn check(&self) -> Result<(), CircuitError> {
-        let bad = |reason: &str| Err(CircuitError::Params { reason: reason.to_string() });
+        let bad = |reason: &str| {
+            Err(CircuitError::Params {
+                reason: reason.to_string(),
+            })
+        };
         if self.version != 1 {
             return bad("unknown version");
         }
@@ -80,7 +87,10 @@ impl CircuitParams {
         if !(2..=18).contains(&self.limb_bits) || !(1..=32).contains(&self.rows_per_slot) {
             return bad("limb_bits must lie in 2..=18 and rows_per_slot in 1..=32");
         }
-        if !(1..=8).contains(&self.weight_digits) || !(2..=18).contains(&self.weight_digit_bits) || self.weight_digits * self.weight_digit_bits > 32 {
+        if !(1..=8).contains(&self.weight_digits)
+            || !(2..=18).contains(&self.weight_digit_bits)
+            || self.weight_digits * self.weight_digit_bits > 32
+        {
             return bad("weight_digits must lie in 1..=8, weight_digit_bits in 2..=18 and their product below 33");
         }
         if self.registration_columns == 0 {

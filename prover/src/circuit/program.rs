@@ -30,11 +30,22 @@ pub(crate) enum Source {
     /// Output `output` of linear layer `layer`.
     Linear { layer: usize, output: usize },
     /// `product l r + left_factor l + right_factor r + constant`.
-    Local { left: SlotId, right: SlotId, product: i64, left_factor: i64, right_factor: i64, constant: i64 },
+    Local {
+        left: SlotId,
+        right: SlotId,
+        product: i64,
+        left_factor: i64,
+        right_factor: i64,
+        constant: i64,
+    },
     /// Tabled function `function` of an operand, before its shift.
     Function { function: usize, operand: SlotId },
     /// The rounded quotient of two slots, a witness.
-    Quotient { numerator: SlotId, denominator: SlotId, scale_bits: u32 },
+    Quotient {
+        numerator: SlotId,
+        denominator: SlotId,
+        scale_bits: u32,
+    },
 }
 
 /// How a slot's value follows from its accumulator y, and what is range-checked.
@@ -57,7 +68,10 @@ impl Form {
     pub(crate) fn bits(self) -> u32 {
         match self {
             Form::Plain => 0,
-            Form::Signed { bits, .. } | Form::Unsigned { bits } | Form::Relu { bits, .. } | Form::Sign { bits, .. } => bits,
+            Form::Signed { bits, .. }
+            | Form::Unsigned { bits }
+            | Form::Relu { bits, .. }
+            | Form::Sign { bits, .. } => bits,
         }
     }
     /// Bits of R.
@@ -160,9 +174,15 @@ struct Lowering<'a> {
 impl Program {
     /// Lowers `skeleton` for limbs of `limb_bits` bits and weights proven to lie in `[-2^weight_bits,
     /// 2^weight_bits)`. Deterministic: a function of its arguments alone.
-    pub(crate) fn lower(skeleton: &Skeleton, limb_bits: u32, weight_bits: u32) -> Result<Program, CircuitError> {
+    pub(crate) fn lower(
+        skeleton: &Skeleton,
+        limb_bits: u32,
+        weight_bits: u32,
+    ) -> Result<Program, CircuitError> {
         if weight_bits < skeleton.weight_bits {
-            return Err(CircuitError::Params { reason: "the weight digits hold fewer bits than the skeleton declares".into() });
+            return Err(CircuitError::Params {
+                reason: "the weight digits hold fewer bits than the skeleton declares".into(),
+            });
         }
         let scalars = ScalarTable::new(skeleton);
         let bias_digits = (skeleton.bias_bits.max(1)).div_ceil(weight_bits) as usize;
@@ -181,7 +201,14 @@ impl Program {
             // An input's width is exact: a partial limb is checked with its shadow.
             let bits = range_bits + 1;
             let bound = 1i128 << range_bits;
-            let slot = lowering.push(Source::Input { index }, Form::Signed { shift: 0, bits }, Interval { lo: -bound, hi: bound - 1 });
+            let slot = lowering.push(
+                Source::Input { index },
+                Form::Signed { shift: 0, bits },
+                Interval {
+                    lo: -bound,
+                    hi: bound - 1,
+                },
+            );
             lowering.home.insert(index as ScalarId, slot);
             inputs.push(slot);
         }
@@ -229,7 +256,9 @@ impl Program {
         for i in 0..self.released.len() {
             let slot = self.released[i];
             let at_the_end = match self.slots[slot].source {
-                Source::Linear { layer, output } if layer + 1 == self.layers.len() && output == in_place => {
+                Source::Linear { layer, output }
+                    if layer + 1 == self.layers.len() && output == in_place =>
+                {
                     in_place += 1;
                     true
                 }
@@ -250,7 +279,11 @@ impl Program {
                     Source::Input { .. } => layer == 0,
                     _ => true,
                 };
-                let slot = if taken[slot] || !adjacent { self.copy(slot, &mut taken) } else { slot };
+                let slot = if taken[slot] || !adjacent {
+                    self.copy(slot, &mut taken)
+                } else {
+                    slot
+                };
                 self.layers[layer].inputs[position] = slot;
                 taken[slot] = true;
             }
@@ -259,7 +292,14 @@ impl Program {
 
     fn copy(&mut self, slot: SlotId, taken: &mut Vec<bool>) -> SlotId {
         self.slots.push(Slot {
-            source: Source::Local { left: slot, right: slot, product: 0, left_factor: 1, right_factor: 0, constant: 0 },
+            source: Source::Local {
+                left: slot,
+                right: slot,
+                product: 0,
+                left_factor: 1,
+                right_factor: 0,
+                constant: 0,
+            },
             form: Form::Plain,
             proven: self.slots[slot].proven,
         });
@@ -269,7 +309,9 @@ impl Program {
 
     /// Whether any slot reads another through the copy lookup.
     pub(crate) fn has_reads(&self) -> bool {
-        self.slots.iter().any(|s| matches!(s.source, Source::Local { .. } | Source::Function { .. }))
+        self.slots
+            .iter()
+            .any(|s| matches!(s.source, Source::Local { .. } | Source::Function { .. }))
     }
 
     /// Functions in use, ascending.
@@ -306,7 +348,9 @@ impl ScalarTable {
             .inputs
             .iter()
             .enumerate()
-            .flat_map(|(i, spec)| std::iter::repeat_n(i, spec.shape.iter().map(|d| *d as usize).product()))
+            .flat_map(|(i, spec)| {
+                std::iter::repeat_n(i, spec.shape.iter().map(|d| *d as usize).product())
+            })
             .collect();
         let mut next = inputs.len() as ScalarId;
         let mut first = vec![];
@@ -336,7 +380,12 @@ impl ScalarTable {
                 }
             }
         }
-        ScalarTable { inputs, first, live, uses }
+        ScalarTable {
+            inputs,
+            first,
+            live,
+            uses,
+        }
     }
 }
 
@@ -344,7 +393,9 @@ impl ScalarTable {
 fn made_by(op: &Op) -> u32 {
     match op {
         Op::Linear { outputs, .. } => *outputs,
-        Op::Diagonal { inputs, .. } | Op::Clamp { inputs, .. } | Op::Function { inputs, .. } => inputs.len() as u32,
+        Op::Diagonal { inputs, .. } | Op::Clamp { inputs, .. } | Op::Function { inputs, .. } => {
+            inputs.len() as u32
+        }
         Op::Local { left, .. } => left.len() as u32,
         Op::Divide { numerators, .. } => numerators.len() as u32,
     }
@@ -353,15 +404,26 @@ fn made_by(op: &Op) -> u32 {
 /// Scalars that an operation reads.
 fn operands(op: &Op) -> Vec<ScalarId> {
     match op {
-        Op::Linear { inputs, .. } | Op::Diagonal { inputs, .. } | Op::Clamp { inputs, .. } | Op::Function { inputs, .. } => inputs.clone(),
+        Op::Linear { inputs, .. }
+        | Op::Diagonal { inputs, .. }
+        | Op::Clamp { inputs, .. }
+        | Op::Function { inputs, .. } => inputs.clone(),
         Op::Local { left, right, .. } => left.iter().chain(right).copied().collect(),
-        Op::Divide { numerators, denominators, .. } => numerators.iter().chain(denominators).copied().collect(),
+        Op::Divide {
+            numerators,
+            denominators,
+            ..
+        } => numerators.iter().chain(denominators).copied().collect(),
     }
 }
 
 impl Lowering<'_> {
     fn push(&mut self, source: Source, form: Form, proven: Interval) -> SlotId {
-        self.slots.push(Slot { source, form, proven });
+        self.slots.push(Slot {
+            source,
+            form,
+            proven,
+        });
         self.slots.len() - 1
     }
 
@@ -371,20 +433,42 @@ impl Lowering<'_> {
     }
 
     /// The form and proven interval of `act(round_shift(y, shift))` for y in `y`.
-    fn form(&self, y: Interval, shift: u32, activation: Activation) -> Result<(Form, Interval), CircuitError> {
+    fn form(
+        &self,
+        y: Interval,
+        shift: u32,
+        activation: Activation,
+    ) -> Result<(Form, Interval), CircuitError> {
         let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
-        let q = Interval { lo: (y.lo + half) >> shift, hi: (y.hi + half) >> shift };
+        let q = Interval {
+            lo: (y.lo + half) >> shift,
+            hi: (y.hi + half) >> shift,
+        };
         if shift > 40 || bits_of(q.magnitude()) + self.limb_bits > MAX_BITS {
-            return Err(CircuitError::TooWide { bits: bits_of(q.magnitude()) + self.limb_bits });
+            return Err(CircuitError::TooWide {
+                bits: bits_of(q.magnitude()) + self.limb_bits,
+            });
         }
         let (form, proven) = match activation {
             Activation::Relu => {
                 let bits = self.whole_limbs(bits_of(q.magnitude()));
-                (Form::Relu { shift, bits }, Interval { lo: 0, hi: (1i128 << bits) - 1 })
+                (
+                    Form::Relu { shift, bits },
+                    Interval {
+                        lo: 0,
+                        hi: (1i128 << bits) - 1,
+                    },
+                )
             }
             Activation::None => {
                 let bits = self.whole_limbs(bits_of(q.magnitude()) + 1);
-                (Form::Signed { shift, bits }, Interval { lo: -(1i128 << (bits - 1)), hi: (1i128 << (bits - 1)) - 1 })
+                (
+                    Form::Signed { shift, bits },
+                    Interval {
+                        lo: -(1i128 << (bits - 1)),
+                        hi: (1i128 << (bits - 1)) - 1,
+                    },
+                )
             }
             Activation::Sign => {
                 let bits = self.whole_limbs(bits_of((y.lo + half).abs().max((y.hi + half).abs())));
@@ -392,17 +476,41 @@ impl Lowering<'_> {
             }
         };
         if form.bits() + shift > MAX_BITS {
-            return Err(CircuitError::TooWide { bits: form.bits() + shift });
+            return Err(CircuitError::TooWide {
+                bits: form.bits() + shift,
+            });
         }
         Ok((form, proven))
     }
 
-    fn local(&mut self, source: Source, shift: u32, activation: Activation, ranged: bool) -> Result<SlotId, CircuitError> {
-        let Source::Local { left, right, product, left_factor, right_factor, constant } = source else {
+    fn local(
+        &mut self,
+        source: Source,
+        shift: u32,
+        activation: Activation,
+        ranged: bool,
+    ) -> Result<SlotId, CircuitError> {
+        let Source::Local {
+            left,
+            right,
+            product,
+            left_factor,
+            right_factor,
+            constant,
+        } = source
+        else {
             unreachable!("only called with local sources")
         };
         let (l, r) = (self.slots[left].proven, self.slots[right].proven);
-        let y = local_interval(l, r, left == right, product, left_factor, right_factor, constant)?;
+        let y = local_interval(
+            l,
+            r,
+            left == right,
+            product,
+            left_factor,
+            right_factor,
+            constant,
+        )?;
         if !ranged {
             return Ok(self.push(source, Form::Plain, y));
         }
@@ -410,16 +518,57 @@ impl Lowering<'_> {
         Ok(self.push(source, form, proven))
     }
 
-    fn op(&mut self, index: usize, op: &Op, first: ScalarId, scalars: &ScalarTable, weights: usize) -> Result<(), CircuitError> {
+    fn op(
+        &mut self,
+        index: usize,
+        op: &Op,
+        first: ScalarId,
+        scalars: &ScalarTable,
+        weights: usize,
+    ) -> Result<(), CircuitError> {
         match op {
-            Op::Linear { inputs, outputs, shift, activation } => {
-                self.linear(index, inputs, *outputs, *shift, *activation, first, scalars, WeightRef::Linear(weights))
-            }
-            Op::Diagonal { inputs, shift, activation } => {
+            Op::Linear {
+                inputs,
+                outputs,
+                shift,
+                activation,
+            } => self.linear(
+                index,
+                inputs,
+                *outputs,
+                *shift,
+                *activation,
+                first,
+                scalars,
+                WeightRef::Linear(weights),
+            ),
+            Op::Diagonal {
+                inputs,
+                shift,
+                activation,
+            } => {
                 let outputs = inputs.len() as u32;
-                self.linear(index, inputs, outputs, *shift, *activation, first, scalars, WeightRef::Diagonal(weights))
+                self.linear(
+                    index,
+                    inputs,
+                    outputs,
+                    *shift,
+                    *activation,
+                    first,
+                    scalars,
+                    WeightRef::Diagonal(weights),
+                )
             }
-            Op::Local { left, right, product, left_factor, right_factor, constant, shift, activation } => {
+            Op::Local {
+                left,
+                right,
+                product,
+                left_factor,
+                right_factor,
+                constant,
+                shift,
+                activation,
+            } => {
                 for (i, (l, r)) in left.iter().zip(right).enumerate() {
                     let id = first + i as ScalarId;
                     if self.home.contains_key(&id) {
@@ -447,7 +596,14 @@ impl Lowering<'_> {
                 }
                 for (i, s) in inputs.iter().enumerate() {
                     let x = self.home[s];
-                    let affine = |left, left_factor, constant| Source::Local { left, right: left, product: 0, left_factor, right_factor: 0, constant };
+                    let affine = |left, left_factor, constant| Source::Local {
+                        left,
+                        right: left,
+                        product: 0,
+                        left_factor,
+                        right_factor: 0,
+                        constant,
+                    };
                     let u = self.local(affine(x, 1, -lo), 0, Activation::Relu, true)?;
                     let v = self.local(affine(u, -1, hi - lo), 0, Activation::Relu, true)?;
                     // v <= hi - lo holds for the true value, u >= 0 being proven.
@@ -462,10 +618,16 @@ impl Lowering<'_> {
                 let width = (table.segments.len() as i128) << table.segment_bits;
                 let (lo, hi) = (table.lo as i128, table.lo as i128 + width - 1);
                 let t_max = (1i128 << table.segment_bits) - 1;
-                let mut y = Interval { lo: i128::MAX, hi: i128::MIN };
+                let mut y = Interval {
+                    lo: i128::MAX,
+                    hi: i128::MIN,
+                };
                 for (c0, c1) in &table.segments {
                     for v in [*c0 as i128, *c0 as i128 + *c1 as i128 * t_max] {
-                        y = Interval { lo: y.lo.min(v), hi: y.hi.max(v) };
+                        y = Interval {
+                            lo: y.lo.min(v),
+                            hi: y.hi.max(v),
+                        };
                     }
                 }
                 let shift = table.shift;
@@ -473,19 +635,46 @@ impl Lowering<'_> {
                     let operand = self.home[s];
                     let x = self.slots[operand].proven;
                     if x.lo < lo || x.hi > hi {
-                        return Err(CircuitError::FunctionDomain { function: table.name.clone() });
+                        return Err(CircuitError::FunctionDomain {
+                            function: table.name.clone(),
+                        });
                     }
-                    let raw = self.push(Source::Function { function: *function as usize, operand }, Form::Plain, y);
-                    let source = Source::Local { left: raw, right: raw, product: 0, left_factor: 1, right_factor: 0, constant: 0 };
+                    let raw = self.push(
+                        Source::Function {
+                            function: *function as usize,
+                            operand,
+                        },
+                        Form::Plain,
+                        y,
+                    );
+                    let source = Source::Local {
+                        left: raw,
+                        right: raw,
+                        product: 0,
+                        left_factor: 1,
+                        right_factor: 0,
+                        constant: 0,
+                    };
                     let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
-                    let slot = if shift > 0 { self.local(source, shift, Activation::None, true)? } else { raw };
+                    let slot = if shift > 0 {
+                        self.local(source, shift, Activation::None, true)?
+                    } else {
+                        raw
+                    };
                     // The table bounds the result more closely than whole limbs do.
-                    self.slots[slot].proven = Interval { lo: (y.lo + half) >> shift, hi: (y.hi + half) >> shift };
+                    self.slots[slot].proven = Interval {
+                        lo: (y.lo + half) >> shift,
+                        hi: (y.hi + half) >> shift,
+                    };
                     self.home.insert(first + i as ScalarId, slot);
                 }
                 Ok(())
             }
-            Op::Divide { numerators, denominators, scale_bits } => {
+            Op::Divide {
+                numerators,
+                denominators,
+                scale_bits,
+            } => {
                 for (i, (n, d)) in numerators.iter().zip(denominators).enumerate() {
                     let slot = self.divide(self.home[n], self.home[d], *scale_bits)?;
                     self.home.insert(first + i as ScalarId, slot);
@@ -497,7 +686,9 @@ impl Lowering<'_> {
 
     /// `Sum_t 2^(w t) W` over the bias digits: the greatest bias that the rows can hold.
     fn bias_bound(&self) -> i128 {
-        (0..self.bias_digits as u32).map(|t| 1i128 << (self.weight_bits * (t + 1))).sum()
+        (0..self.bias_digits as u32)
+            .map(|t| 1i128 << (self.weight_bits * (t + 1)))
+            .sum()
     }
 
     #[allow(clippy::too_many_arguments)] // one linear operation, spelled out
@@ -516,15 +707,24 @@ impl Lowering<'_> {
         let slots: Vec<SlotId> = inputs.iter().map(|s| self.home[s]).collect();
         let mut bound = self.bias_bound();
         for &slot in &slots {
-            bound = checked(bound.checked_add(checked(w.checked_mul(self.slots[slot].proven.magnitude()))?))?;
+            bound = checked(
+                bound.checked_add(checked(w.checked_mul(self.slots[slot].proven.magnitude()))?),
+            )?;
         }
-        let truth = Interval { lo: -bound, hi: bound };
+        let truth = Interval {
+            lo: -bound,
+            hi: bound,
+        };
         let layer = self.layers.len();
         let mut made = vec![];
         let mut claimed = bound;
         for j in 0..outputs as usize {
             let scalar = first + j as ScalarId;
-            let fused = if activation == Activation::None { self.fused_sign(index, scalar, scalars) } else { None };
+            let fused = if activation == Activation::None {
+                self.fused_sign(index, scalar, scalars)
+            } else {
+                None
+            };
             let (form, proven) = match fused {
                 Some((_, constant)) => {
                     let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
@@ -543,25 +743,47 @@ impl Lowering<'_> {
                 _ => (1i128 << (form.bits() + shift)) + (1i128 << shift),
             };
             if bits_of(reach) > MAX_BITS {
-                return Err(CircuitError::TooWide { bits: bits_of(reach) });
+                return Err(CircuitError::TooWide {
+                    bits: bits_of(reach),
+                });
             }
             claimed = claimed.max(reach);
             let slot = self.push(Source::Linear { layer, output: j }, form, proven);
             made.push(slot);
-            self.home.insert(fused.map_or(scalar, |(user, _)| user), slot);
+            self.home
+                .insert(fused.map_or(scalar, |(user, _)| user), slot);
         }
         // |claimed y - true y| < 2^lane_bits, so lanes cannot borrow from one another.
         let lane_bits = bits_of(claimed + bound) + 1;
         let lanes = ((PACKED_BITS / lane_bits) as usize).clamp(1, made.len());
-        self.layers.push(Layer { inputs: slots, outputs: made, weights, lane_bits, lanes });
+        self.layers.push(Layer {
+            inputs: slots,
+            outputs: made,
+            weights,
+            lane_bits,
+            lanes,
+        });
         Ok(())
     }
 
     /// The sign operation that alone reads `scalar`, if there is one: its scalar and its constant.
-    fn fused_sign(&self, index: usize, scalar: ScalarId, scalars: &ScalarTable) -> Option<(ScalarId, i64)> {
+    fn fused_sign(
+        &self,
+        index: usize,
+        scalar: ScalarId,
+        scalars: &ScalarTable,
+    ) -> Option<(ScalarId, i64)> {
         for later in index + 1..self.skeleton.ops.len() {
-            let Op::Local { left, right, product: 0, left_factor: 1, right_factor: 0, constant, shift: 0, activation: Activation::Sign } =
-                &self.skeleton.ops[later]
+            let Op::Local {
+                left,
+                right,
+                product: 0,
+                left_factor: 1,
+                right_factor: 0,
+                constant,
+                shift: 0,
+                activation: Activation::Sign,
+            } = &self.skeleton.ops[later]
             else {
                 continue;
             };
@@ -575,37 +797,88 @@ impl Lowering<'_> {
         None
     }
 
-    fn divide(&mut self, num: SlotId, den: SlotId, scale_bits: u32) -> Result<SlotId, CircuitError> {
+    fn divide(
+        &mut self,
+        num: SlotId,
+        den: SlotId,
+        scale_bits: u32,
+    ) -> Result<SlotId, CircuitError> {
         let (n, d) = (self.slots[num].proven, self.slots[den].proven);
         // p <= num 2^s / den + 1/2, den >= 1
         let d_min = d.lo.max(1);
         let p_max = checked(n.hi.max(0).checked_mul(1i128 << scale_bits))? / d_min + 1;
         let bits = self.whole_limbs(bits_of(p_max));
         let p = self.push(
-            Source::Quotient { numerator: num, denominator: den, scale_bits },
+            Source::Quotient {
+                numerator: num,
+                denominator: den,
+                scale_bits,
+            },
             Form::Unsigned { bits },
-            Interval { lo: 0, hi: (1i128 << bits) - 1 },
+            Interval {
+                lo: 0,
+                hi: (1i128 << bits) - 1,
+            },
         );
-        let pair = |left, right, product, left_factor, right_factor, constant| Source::Local { left, right, product, left_factor, right_factor, constant };
-        let scaled = self.local(pair(num, den, 0, 1i64 << (scale_bits + 1), 1, 0), 0, Activation::None, false)?;
+        let pair = |left, right, product, left_factor, right_factor, constant| Source::Local {
+            left,
+            right,
+            product,
+            left_factor,
+            right_factor,
+            constant,
+        };
+        let scaled = self.local(
+            pair(num, den, 0, 1i64 << (scale_bits + 1), 1, 0),
+            0,
+            Activation::None,
+            false,
+        )?;
         let taken = self.local(pair(p, den, 2, 0, 0, 0), 0, Activation::None, false)?;
         let bits = self.whole_limbs(bits_of(checked(d.hi.max(1).checked_mul(2))?));
-        let ranged = Interval { lo: 0, hi: (1i128 << bits) - 1 };
-        let rem = self.push(pair(scaled, taken, 0, 1, -1, 0), Form::Unsigned { bits }, ranged);
-        self.push(pair(den, rem, 0, 2, -1, -1), Form::Unsigned { bits }, ranged);
+        let ranged = Interval {
+            lo: 0,
+            hi: (1i128 << bits) - 1,
+        };
+        let rem = self.push(
+            pair(scaled, taken, 0, 1, -1, 0),
+            Form::Unsigned { bits },
+            ranged,
+        );
+        self.push(
+            pair(den, rem, 0, 2, -1, -1),
+            Form::Unsigned { bits },
+            ranged,
+        );
         Ok(p)
     }
 }
 
 fn checked(value: Option<i128>) -> Result<i128, CircuitError> {
-    value.filter(|v| bits_of(v.abs()) <= MAX_BITS).ok_or(CircuitError::TooWide { bits: MAX_BITS + 1 })
+    value
+        .filter(|v| bits_of(v.abs()) <= MAX_BITS)
+        .ok_or(CircuitError::TooWide { bits: MAX_BITS + 1 })
 }
 
 /// Interval of `product l r + left_factor l + right_factor r + constant`.
-fn local_interval(l: Interval, r: Interval, same: bool, product: i64, lf: i64, rf: i64, c: i64) -> Result<Interval, CircuitError> {
+fn local_interval(
+    l: Interval,
+    r: Interval,
+    same: bool,
+    product: i64,
+    lf: i64,
+    rf: i64,
+    c: i64,
+) -> Result<Interval, CircuitError> {
     let scale = |i: Interval, f: i64| -> Result<Interval, CircuitError> {
-        let (a, b) = (checked(i.lo.checked_mul(f as i128))?, checked(i.hi.checked_mul(f as i128))?);
-        Ok(Interval { lo: a.min(b), hi: a.max(b) })
+        let (a, b) = (
+            checked(i.lo.checked_mul(f as i128))?,
+            checked(i.hi.checked_mul(f as i128))?,
+        );
+        Ok(Interval {
+            lo: a.min(b),
+            hi: a.max(b),
+        })
     };
     let corners = [
         checked(l.lo.checked_mul(r.lo))?,
@@ -616,10 +889,26 @@ fn local_interval(l: Interval, r: Interval, same: bool, product: i64, lf: i64, r
     let p = if product == 0 {
         Interval { lo: 0, hi: 0 }
     } else {
-        scale(Interval { lo: *corners.iter().min().expect("four corners"), hi: *corners.iter().max().expect("four corners") }, product)?
+        scale(
+            Interval {
+                lo: *corners.iter().min().expect("four corners"),
+                hi: *corners.iter().max().expect("four corners"),
+            },
+            product,
+        )?
     };
-    let (a, b) = if same { (scale(l, checked_factor(lf, rf)?)?, Interval { lo: 0, hi: 0 }) } else { (scale(l, lf)?, scale(r, rf)?) };
-    Ok(Interval { lo: checked(Some(p.lo + a.lo + b.lo + c as i128))?, hi: checked(Some(p.hi + a.hi + b.hi + c as i128))? })
+    let (a, b) = if same {
+        (
+            scale(l, checked_factor(lf, rf)?)?,
+            Interval { lo: 0, hi: 0 },
+        )
+    } else {
+        (scale(l, lf)?, scale(r, rf)?)
+    };
+    Ok(Interval {
+        lo: checked(Some(p.lo + a.lo + b.lo + c as i128))?,
+        hi: checked(Some(p.hi + a.hi + b.hi + c as i128))?,
+    })
 }
 
 fn checked_factor(a: i64, b: i64) -> Result<i64, CircuitError> {

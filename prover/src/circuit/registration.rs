@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex};
 use ff::{BatchInvert, Field};
 use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{
-    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed, SecondPhase,
+    Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed,
+    SecondPhase,
 };
 use halo2curves::bn256::Fr;
 use rand_core::RngCore;
@@ -79,13 +80,17 @@ impl RegistrationShape {
         let mut rows = vec![];
         let mut patterns: BTreeMap<(usize, usize), Vec<(usize, Fr)>> = BTreeMap::new();
         for (l, layer) in program.layers.iter().enumerate() {
-            let mut layer_rows: Vec<usize> = layer.inputs.iter().map(|s| layout.end_row(*s)).collect();
+            let mut layer_rows: Vec<usize> =
+                layer.inputs.iter().map(|s| layout.end_row(*s)).collect();
             layer_rows.extend(&layout.bias_rows[l]);
             for column in first..(first + count).min(layer.groups()) {
                 let lanes = layer.lanes.min(layer.outputs.len() - column * layer.lanes);
                 for lane in 0..lanes {
                     let f = pow2(layer.lane_bits as u64 * lane as u64);
-                    patterns.entry((column, lane)).or_default().extend(layer_rows.iter().map(|r| (*r, f)));
+                    patterns
+                        .entry((column, lane))
+                        .or_default()
+                        .extend(layer_rows.iter().map(|r| (*r, f)));
                 }
             }
             rows.extend(layer_rows);
@@ -93,20 +98,38 @@ impl RegistrationShape {
         rows.sort_unstable();
         let mut cells = vec![];
         for &(column, lane) in patterns.keys() {
-            cells.extend((0..params.weight_digits).map(|digit| Digit { column, lane, digit }));
+            cells.extend((0..params.weight_digits).map(|digit| Digit {
+                column,
+                lane,
+                digit,
+            }));
         }
         let usable = layout.usable;
-        let table = (1usize..1 << params.weight_digit_bits).map(|v| (v, Fr::from(v as u64))).collect();
-        let block = rows.iter().flat_map(|r| r + 1 - rho..=*r).map(|r| (r, Fr::ONE)).collect();
-        let mut fixed: Vec<Vec<(usize, Fr)>> =
-            vec![(1..usable).map(|r| (r, Fr::ONE)).collect(), vec![(0, Fr::ONE), (usable - 1, Fr::ONE)], table, block];
+        let table = (1usize..1 << params.weight_digit_bits)
+            .map(|v| (v, Fr::from(v as u64)))
+            .collect();
+        let block = rows
+            .iter()
+            .flat_map(|r| r + 1 - rho..=*r)
+            .map(|r| (r, Fr::ONE))
+            .collect();
+        let mut fixed: Vec<Vec<(usize, Fr)>> = vec![
+            (1..usable).map(|r| (r, Fr::ONE)).collect(),
+            vec![(0, Fr::ONE), (usable - 1, Fr::ONE)],
+            table,
+            block,
+        ];
         let mut pattern = BTreeMap::new();
         for (key, mut content) in patterns {
             content.sort_unstable_by_key(|(r, _)| *r);
-            let index = fixed[BLOCK..].iter().position(|c| *c == content).map(|i| i + BLOCK).unwrap_or_else(|| {
-                fixed.push(content);
-                fixed.len() - 1
-            });
+            let index = fixed[BLOCK..]
+                .iter()
+                .position(|c| *c == content)
+                .map(|i| i + BLOCK)
+                .unwrap_or_else(|| {
+                    fixed.push(content);
+                    fixed.len() - 1
+                });
             pattern.insert(key, index);
         }
         RegistrationShape {
@@ -130,7 +153,10 @@ impl RegistrationShape {
 
     /// Column of cell i and its distance above the weight row.
     fn place(&self, cell: usize) -> (usize, usize) {
-        (cell % self.limb_columns, self.rho - 1 - cell / self.limb_columns)
+        (
+            cell % self.limb_columns,
+            self.rho - 1 - cell / self.limb_columns,
+        )
     }
 }
 
@@ -159,7 +185,12 @@ pub(crate) struct RegistrationWitness {
 
 impl RegistrationWitness {
     /// Splits the cells of the covered columns (given from the first covered on) into digits.
-    pub(crate) fn new(shape: &RegistrationShape, cells: &[Vec<WeightCell>], packed: &[Vec<(usize, Fr)>], rng: &mut impl RngCore) -> Self {
+    pub(crate) fn new(
+        shape: &RegistrationShape,
+        cells: &[Vec<WeightCell>],
+        packed: &[Vec<(usize, Fr)>],
+        rng: &mut impl RngCore,
+    ) -> Self {
         let n = shape.usable;
         let mut w = RegistrationWitness {
             limbs: vec![vec![0; n]; shape.limb_columns],
@@ -169,14 +200,19 @@ impl RegistrationWitness {
         };
         // A lane that a layer lacks has no term; its digits may as well be zero.
         let offset = 1i64 << (shape.digits * shape.digit_bits - 1);
-        let by_row: Vec<BTreeMap<usize, &WeightCell>> = cells.iter().map(|c| c.iter().map(|cell| (cell.row, cell)).collect()).collect();
+        let by_row: Vec<BTreeMap<usize, &WeightCell>> = cells
+            .iter()
+            .map(|c| c.iter().map(|cell| (cell.row, cell)).collect())
+            .collect();
         for (i, cell) in shape.cells.iter().enumerate() {
             let (column, above) = shape.place(i);
             for &row in &shape.rows {
                 if let Some(weights) = by_row[cell.column - shape.first].get(&row) {
                     if let Some(x) = weights.lanes.get(cell.lane) {
                         let shifted = (x + offset) as u64;
-                        w.limbs[column][row - above] = (shifted >> (cell.digit * shape.digit_bits)) as u32 & ((1 << shape.digit_bits) - 1);
+                        w.limbs[column][row - above] = (shifted >> (cell.digit * shape.digit_bits))
+                            as u32
+                            & ((1 << shape.digit_bits) - 1);
                     }
                 }
             }
@@ -209,7 +245,10 @@ impl Circuit<Fr> for RegistrationCircuit {
     type Params = Option<Arc<RegistrationShape>>;
 
     fn without_witnesses(&self) -> Self {
-        RegistrationCircuit { witness: None, ..self.clone() }
+        RegistrationCircuit {
+            witness: None,
+            ..self.clone()
+        }
     }
 
     fn params(&self) -> Self::Params {
@@ -222,16 +261,31 @@ impl Circuit<Fr> for RegistrationCircuit {
 
     fn configure_with_params(cs: &mut ConstraintSystem<Fr>, shape: Self::Params) -> Self::Config {
         let shape = shape.expect("a registration circuit carries its shape");
-        let limbs: Vec<_> = (0..shape.limb_columns).map(|_| cs.advice_column()).collect();
+        let limbs: Vec<_> = (0..shape.limb_columns)
+            .map(|_| cs.advice_column())
+            .collect();
         let multiplicity = cs.advice_column();
         let mask = shape.masked.then(|| cs.advice_column());
         let beta = cs.challenge_usable_after(FirstPhase);
         let alpha = cs.challenge_usable_after(FirstPhase);
         let v = cs.advice_column_in(SecondPhase);
         let sum = cs.advice_column_in(SecondPhase);
-        let h: Vec<_> = limbs.iter().map(|_| cs.advice_column_in(SecondPhase)).collect();
+        let h: Vec<_> = limbs
+            .iter()
+            .map(|_| cs.advice_column_in(SecondPhase))
+            .collect();
         let fixed: Vec<_> = shape.fixed.iter().map(|_| cs.fixed_column()).collect();
-        let config = RegistrationConfig { limbs, multiplicity, mask, v, sum, h, fixed, beta, alpha };
+        let config = RegistrationConfig {
+            limbs,
+            multiplicity,
+            mask,
+            v,
+            sum,
+            h,
+            fixed,
+            beta,
+            alpha,
+        };
         let constant = |x: Fr| Expression::Constant(x);
         let f = |i: usize| config.fixed[i].cur::<Fr>();
 
@@ -242,9 +296,15 @@ impl Circuit<Fr> for RegistrationCircuit {
             let mut sum = constant(Fr::ZERO);
             for (&(_, lane), &index) in shape.pattern.range((column, 0)..(column + 1, 0)) {
                 let mut w = constant(-offset);
-                for (i, cell) in shape.cells.iter().enumerate().filter(|(_, c)| c.column == column && c.lane == lane) {
+                for (i, cell) in shape
+                    .cells
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, c)| c.column == column && c.lane == lane)
+                {
                     let (limb, above) = shape.place(i);
-                    w = w + config.limbs[limb].rot::<Fr>(-(above as i32)) * pow2(u64::from(cell.digit * shape.digit_bits));
+                    w = w + config.limbs[limb].rot::<Fr>(-(above as i32))
+                        * pow2(u64::from(cell.digit * shape.digit_bits));
                 }
                 sum = sum + f(index) * w;
             }
@@ -257,31 +317,58 @@ impl Circuit<Fr> for RegistrationCircuit {
         let top = f(ENDS) * (constant(Fr::ONE) - f(ON));
         cs.create_gate("packed", |_| {
             vec![
-                ("V = sum beta^k sum F (sum 2^(b d) digit - 2^w)", f(ON) * config.v.cur::<Fr>() - packed),
+                (
+                    "V = sum beta^k sum F (sum 2^(b d) digit - 2^w)",
+                    f(ON) * config.v.cur::<Fr>() - packed,
+                ),
                 ("V = 0 on row 0", top * config.v.cur::<Fr>()),
             ]
         });
         let mut helpers = constant(Fr::ZERO);
         for (l, h) in config.limbs.iter().zip(&config.h) {
             let (l, h) = (l.cur::<Fr>(), h.cur::<Fr>());
-            cs.create_gate("range", |_| vec![("h (alpha + digit) = block", f(ON) * h.clone() * (alpha.expr() + l) - f(BLOCK))]);
+            cs.create_gate("range", |_| {
+                vec![(
+                    "h (alpha + digit) = block",
+                    f(ON) * h.clone() * (alpha.expr() + l) - f(BLOCK),
+                )]
+            });
             helpers = helpers + h;
         }
-        let (sum, before, m) = (config.sum.cur::<Fr>(), config.sum.prev::<Fr>(), config.multiplicity.cur::<Fr>());
+        let (sum, before, m) = (
+            config.sum.cur::<Fr>(),
+            config.sum.prev::<Fr>(),
+            config.multiplicity.cur::<Fr>(),
+        );
         cs.create_gate("lookup sum", |_| {
             vec![
-                ("(sum - sum_prev - helpers)(alpha + table) + m = 0", f(ON) * ((sum.clone() - before - helpers) * (alpha.expr() + f(TABLE)) + m)),
+                (
+                    "(sum - sum_prev - helpers)(alpha + table) + m = 0",
+                    f(ON) * ((sum.clone() - before - helpers) * (alpha.expr() + f(TABLE)) + m),
+                ),
                 ("sum = 0 at the ends", f(ENDS) * sum),
             ]
         });
         if let Some(mask) = &config.mask {
-            cs.create_gate("mask", |_| vec![("mask mask_prev = 0", f(ON) * mask.cur::<Fr>() * mask.prev::<Fr>())]);
+            cs.create_gate("mask", |_| {
+                vec![(
+                    "mask mask_prev = 0",
+                    f(ON) * mask.cur::<Fr>() * mask.prev::<Fr>(),
+                )]
+            });
         }
         config
     }
 
-    fn synthesize(&self, c: RegistrationConfig, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
-        let shape = self.shape.as_ref().expect("a registration circuit carries its shape");
+    fn synthesize(
+        &self,
+        c: RegistrationConfig,
+        mut layouter: impl Layouter<Fr>,
+    ) -> Result<(), Error> {
+        let shape = self
+            .shape
+            .as_ref()
+            .expect("a registration circuit carries its shape");
         layouter.assign_region(
             || "digits",
             |mut region| {
@@ -290,7 +377,9 @@ impl Circuit<Fr> for RegistrationCircuit {
                         region.assign_fixed(*column, *row, *value);
                     }
                 }
-                let Some(w) = &self.witness else { return Ok(()) };
+                let Some(w) = &self.witness else {
+                    return Ok(());
+                };
                 let mut put = |column: Column<Advice>, row: usize, value: Fr| {
                     region.assign_advice(column, row, Value::known(value));
                 };
@@ -316,7 +405,10 @@ impl Circuit<Fr> for RegistrationCircuit {
             let _ = layouter.get_challenge(challenge).map(|v| value = Some(v));
             value
         };
-        let (Some(beta), Some(alpha), Some(w)) = (draw(c.beta), draw(c.alpha), &self.witness) else { return Ok(()) };
+        let (Some(beta), Some(alpha), Some(w)) = (draw(c.beta), draw(c.alpha), &self.witness)
+        else {
+            return Ok(());
+        };
         *self.seen.lock().expect("no holder of this lock panics") = Some(beta);
         layouter.assign_region(
             || "sums",
@@ -336,7 +428,8 @@ impl Circuit<Fr> for RegistrationCircuit {
                     put(c.v, row, *x);
                 }
                 let entries = 1usize << shape.digit_bits;
-                let mut inverse: Vec<Fr> = (0..entries).map(|v| alpha + Fr::from(v as u64)).collect();
+                let mut inverse: Vec<Fr> =
+                    (0..entries).map(|v| alpha + Fr::from(v as u64)).collect();
                 inverse.iter_mut().batch_invert();
                 let mut sum = vec![Fr::ZERO; shape.usable];
                 for (row, _) in &shape.fixed[BLOCK] {
@@ -350,7 +443,8 @@ impl Circuit<Fr> for RegistrationCircuit {
                 for row in 1..shape.usable {
                     running += sum[row];
                     if w.multiplicity[row] > 0 {
-                        running -= Fr::from(w.multiplicity[row]) * inverse[if row < entries { row } else { 0 }];
+                        running -= Fr::from(w.multiplicity[row])
+                            * inverse[if row < entries { row } else { 0 }];
                     }
                     put(c.sum, row, running);
                 }
@@ -369,15 +463,29 @@ mod tests {
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
-    fn run(change: impl Fn(&RegistrationShape, &mut RegistrationWitness)) -> Result<(), Vec<String>> {
+    fn run(
+        change: impl Fn(&RegistrationShape, &mut RegistrationWitness),
+    ) -> Result<(), Vec<String>> {
         let model = decision_model(1);
         for rho in [1, 3] {
             let (params, layout) = params(&model.skeleton, 1, 6, rho);
-            let (cells, packed) = (layout.weight_cells(&model.weights), PackedWeights::new(&layout, &model.weights).columns);
+            let (cells, packed) = (
+                layout.weight_cells(&model.weights),
+                PackedWeights::new(&layout, &model.weights).columns,
+            );
             let shape = Arc::new(RegistrationShape::new(&layout, 0, layout.weight_columns));
-            let mut witness = RegistrationWitness::new(&shape, &cells, &packed, &mut ChaCha20Rng::from_seed([5; 32]));
+            let mut witness = RegistrationWitness::new(
+                &shape,
+                &cells,
+                &packed,
+                &mut ChaCha20Rng::from_seed([5; 32]),
+            );
             change(&shape, &mut witness);
-            let circuit = RegistrationCircuit { shape: Some(shape), witness: Some(Arc::new(witness)), seen: Arc::default() };
+            let circuit = RegistrationCircuit {
+                shape: Some(shape),
+                witness: Some(Arc::new(witness)),
+                seen: Arc::default(),
+            };
             MockProver::run(params.k, &circuit, vec![])
                 .unwrap()
                 .verify()
@@ -395,12 +503,27 @@ mod tests {
     fn a_weight_out_of_its_digits_or_its_place_is_refused() {
         let bad = |change: &dyn Fn(&RegistrationShape, &mut RegistrationWitness), gate: &str| {
             let failures = run(change).expect_err("must be refused");
-            assert!(failures.iter().any(|f| f.contains(gate)), "{gate}: {failures:?}");
+            assert!(
+                failures.iter().any(|f| f.contains(gate)),
+                "{gate}: {failures:?}"
+            );
         };
         // The committed weight is one more than the digits say.
-        bad(&|s, w| w.columns[0].iter_mut().find(|c| c.0 == s.rows[0]).unwrap().1 += Fr::ONE, "V = sum");
+        bad(
+            &|s, w| {
+                w.columns[0]
+                    .iter_mut()
+                    .find(|c| c.0 == s.rows[0])
+                    .unwrap()
+                    .1 += Fr::ONE
+            },
+            "V = sum",
+        );
         // A non-zero cell on a row without weights.
-        bad(&|s, w| w.columns[0].push((s.usable - 2, Fr::ONE)), "V = sum");
+        bad(
+            &|s, w| w.columns[0].push((s.usable - 2, Fr::ONE)),
+            "V = sum",
+        );
         // A digit changed.
         bad(&|s, w| w.limbs[0][s.rows[0]] ^= 1, "V = sum");
         // A count off.

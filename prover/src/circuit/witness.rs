@@ -32,7 +32,11 @@ pub(crate) struct PackedWeights {
 impl PackedWeights {
     /// Packs `sum_lane 2^(s lane) w_lane` into each cell.
     pub(crate) fn new(layout: &Layout, weights: &PrivateWeights) -> Self {
-        let columns = layout.weight_cells(weights).into_par_iter().map(|c| c.iter().map(|cell| (cell.row, pack(cell))).collect()).collect();
+        let columns = layout
+            .weight_cells(weights)
+            .into_par_iter()
+            .map(|c| c.iter().map(|cell| (cell.row, pack(cell))).collect())
+            .collect();
         PackedWeights { columns }
     }
 
@@ -52,7 +56,10 @@ impl PackedWeights {
 
 fn pack(cell: &WeightCell) -> Fr {
     let base = pow2(cell.lane_bits.into());
-    cell.lanes.iter().rev().fold(Fr::ZERO, |sum, w| sum * base + int(i128::from(*w)))
+    cell.lanes
+        .iter()
+        .rev()
+        .fold(Fr::ZERO, |sum, w| sum * base + int(i128::from(*w)))
 }
 
 /// `floor((y + 2^(s-1)) / 2^s)`, or y for s = 0.
@@ -68,16 +75,34 @@ fn round_shift(y: i128, shift: u32) -> i128 {
 ///
 /// # Errors
 /// When the row has another length or a value outside the declared range.
-pub(crate) fn eval_slots(layout: &Layout, weights: &PrivateWeights, input: &[i64]) -> Result<Vec<Cell>, CircuitError> {
+pub(crate) fn eval_slots(
+    layout: &Layout,
+    weights: &PrivateWeights,
+    input: &[i64],
+) -> Result<Vec<Cell>, CircuitError> {
     let program = &layout.program;
     if input.len() != program.inputs.len() {
-        return Err(CircuitError::Input { reason: format!("{} values where the model takes {}", input.len(), program.inputs.len()) });
+        return Err(CircuitError::Input {
+            reason: format!(
+                "{} values where the model takes {}",
+                input.len(),
+                program.inputs.len()
+            ),
+        });
     }
     let mut cells = vec![Cell::default(); program.slots.len()];
     let mut done = vec![false; program.slots.len()];
     let mut layer_done = vec![false; program.layers.len()];
     for s in 0..program.slots.len() {
-        eval_slot(layout, weights, input, s, &mut cells, &mut done, &mut layer_done)?;
+        eval_slot(
+            layout,
+            weights,
+            input,
+            s,
+            &mut cells,
+            &mut done,
+            &mut layer_done,
+        )?;
     }
     Ok(cells)
 }
@@ -105,7 +130,11 @@ fn eval_slot(
             Source::Linear { layer, .. } => program.layers[*layer].inputs.clone(),
             Source::Local { left, right, .. } => vec![*left, *right],
             Source::Function { operand, .. } => vec![*operand],
-            Source::Quotient { numerator, denominator, .. } => vec![*numerator, *denominator],
+            Source::Quotient {
+                numerator,
+                denominator,
+                ..
+            } => vec![*numerator, *denominator],
         };
         let missing: Vec<usize> = needs.into_iter().filter(|n| !done[*n]).collect();
         if !missing.is_empty() {
@@ -118,7 +147,9 @@ fn eval_slot(
                 let x = i128::from(input[*index]);
                 let range = program.slots[s].proven;
                 if x < range.lo || x > range.hi {
-                    return Err(CircuitError::Input { reason: format!("value {index} lies outside the declared range") });
+                    return Err(CircuitError::Input {
+                        reason: format!("value {index} lies outside the declared range"),
+                    });
                 }
                 cells[s] = Cell { a: x, y: 0 };
                 done[s] = true;
@@ -134,25 +165,44 @@ fn eval_slot(
             }
             source => {
                 let y = match source {
-                    Source::Local { left, right, product, left_factor, right_factor, constant } => {
+                    Source::Local {
+                        left,
+                        right,
+                        product,
+                        left_factor,
+                        right_factor,
+                        constant,
+                    } => {
                         let (l, r) = (cells[*left].a, cells[*right].a);
-                        *product as i128 * l * r + *left_factor as i128 * l + *right_factor as i128 * r + *constant as i128
+                        *product as i128 * l * r
+                            + *left_factor as i128 * l
+                            + *right_factor as i128 * r
+                            + *constant as i128
                     }
                     Source::Function { function, operand } => {
                         let (segment, t) = locate(layout, *function, cells[*operand].a);
                         let (c0, c1) = layout.functions[*function].segments[segment];
                         c0 as i128 + c1 as i128 * t as i128
                     }
-                    Source::Quotient { numerator, denominator, scale_bits } => {
+                    Source::Quotient {
+                        numerator,
+                        denominator,
+                        scale_bits,
+                    } => {
                         let (n, d) = (cells[*numerator].a, cells[*denominator].a);
                         if d <= 0 || n < 0 {
-                            return Err(CircuitError::Input { reason: "a division by a value that is not positive".into() });
+                            return Err(CircuitError::Input {
+                                reason: "a division by a value that is not positive".into(),
+                            });
                         }
                         (2 * (n << scale_bits) + d).div_euclid(2 * d)
                     }
                     Source::Input { .. } | Source::Linear { .. } => unreachable!("handled above"),
                 };
-                cells[s] = Cell { a: activate(program.slots[s].form, y), y };
+                cells[s] = Cell {
+                    a: activate(program.slots[s].form, y),
+                    y,
+                };
                 done[s] = true;
             }
         }
@@ -173,7 +223,10 @@ fn activate(form: Form, y: i128) -> i128 {
 fn locate(layout: &Layout, function: usize, x: i128) -> (usize, i64) {
     let table = &layout.functions[function];
     let offset = (x - table.lo as i128) as i64;
-    ((offset >> table.segment_bits) as usize, offset & ((1 << table.segment_bits) - 1))
+    (
+        (offset >> table.segment_bits) as usize,
+        offset & ((1 << table.segment_bits) - 1),
+    )
 }
 
 fn eval_layer(layout: &Layout, weights: &PrivateWeights, l: usize, cells: &mut [Cell]) {
@@ -182,24 +235,40 @@ fn eval_layer(layout: &Layout, weights: &PrivateWeights, l: usize, cells: &mut [
     // 64-bit sums where they cannot overflow: |w| < 2^31 fits, so bound n * max|x| * 2^weight_bits.
     let reach = x.iter().map(|v| v.abs()).max().unwrap_or(0);
     let narrow = (reach << layout.program.weight_bits) < (1i128 << 62) / (x.len().max(1) as i128);
-    let x64: Vec<i64> = if narrow { x.iter().map(|v| *v as i64).collect() } else { vec![] };
+    let x64: Vec<i64> = if narrow {
+        x.iter().map(|v| *v as i64).collect()
+    } else {
+        vec![]
+    };
     let ys: Vec<i128> = (0..layer.outputs.len())
         .map(|j| match layer.weights {
             WeightRef::Linear(i) => {
                 let w = &weights.linear[i];
                 let row = &w.weights[j * x.len()..(j + 1) * x.len()];
                 let dot = if narrow {
-                    row.iter().zip(&x64).map(|(w, x)| i64::from(*w) * x).sum::<i64>() as i128
+                    row.iter()
+                        .zip(&x64)
+                        .map(|(w, x)| i64::from(*w) * x)
+                        .sum::<i64>() as i128
                 } else {
-                    row.iter().zip(&x).map(|(w, x)| *w as i128 * x).sum::<i128>()
+                    row.iter()
+                        .zip(&x)
+                        .map(|(w, x)| *w as i128 * x)
+                        .sum::<i128>()
                 };
                 dot + w.biases[j] as i128
             }
-            WeightRef::Diagonal(i) => weights.diagonal[i].weights[j] as i128 * x[j] + weights.diagonal[i].biases[j] as i128,
+            WeightRef::Diagonal(i) => {
+                weights.diagonal[i].weights[j] as i128 * x[j]
+                    + weights.diagonal[i].biases[j] as i128
+            }
         })
         .collect();
     for (j, &o) in layer.outputs.iter().enumerate() {
-        cells[o] = Cell { a: activate(layout.program.slots[o].form, ys[j]), y: ys[j] };
+        cells[o] = Cell {
+            a: activate(layout.program.slots[o].form, ys[j]),
+            y: ys[j],
+        };
     }
 }
 
@@ -222,7 +291,12 @@ pub(crate) struct PhaseZero {
 
 impl PhaseZero {
     /// Fills the columns from the slots of every row of the batch.
-    pub(crate) fn new(layout: &Layout, batch: &[Vec<Cell>], masked: bool, rng: &mut impl RngCore) -> PhaseZero {
+    pub(crate) fn new(
+        layout: &Layout,
+        batch: &[Vec<Cell>],
+        masked: bool,
+        rng: &mut impl RngCore,
+    ) -> PhaseZero {
         let n = layout.usable;
         let zeros = || vec![Fr::ZERO; n];
         let program = &layout.program;
@@ -308,18 +382,32 @@ impl PhaseZero {
                 for &cell in &looked {
                     let (column, row) = layout.limb_cell(s, b, cell);
                     let x = p.limbs[column][row] as usize;
-                    p.multiplicity[if x == 0 { 1 << layout.params.limb_bits } else { x }] += 1;
+                    p.multiplicity[if x == 0 {
+                        1 << layout.params.limb_bits
+                    } else {
+                        x
+                    }] += 1;
                 }
             }
         }
         // Bias rows hold constants; in batches the folded column does.
         for rows in &layout.bias_rows {
             for (t, &row) in rows.iter().enumerate() {
-                p.a[row] = if layout.batch() == 1 { pow2(program.weight_bits as u64 * t as u64) } else { Fr::ZERO };
+                p.a[row] = if layout.batch() == 1 {
+                    pow2(program.weight_bits as u64 * t as u64)
+                } else {
+                    Fr::ZERO
+                };
             }
         }
         if masked {
-            for cell in p.mask.iter_mut().skip(1).step_by(2).take(layout.mask_cells()) {
+            for cell in p
+                .mask
+                .iter_mut()
+                .skip(1)
+                .step_by(2)
+                .take(layout.mask_cells())
+            {
                 *cell = Fr::random(&mut *rng);
             }
         }
@@ -367,7 +455,13 @@ pub(crate) struct PhaseOne {
 
 impl PhaseOne {
     /// Fills the columns.
-    pub(crate) fn new(layout: &Layout, plan: &FixedPlan, weights: &PackedWeights, p: &PhaseZero, c: Challenges) -> PhaseOne {
+    pub(crate) fn new(
+        layout: &Layout,
+        plan: &FixedPlan,
+        weights: &PackedWeights,
+        p: &PhaseZero,
+        c: Challenges,
+    ) -> PhaseOne {
         let n = layout.usable;
         let zeros = || vec![Fr::ZERO; n];
         let program = &layout.program;
@@ -387,7 +481,8 @@ impl PhaseOne {
                     sy[row] += c.gamma * y;
                 }
             }
-            let sum = (c.gamma.pow([batch as u64]) - Fr::ONE) * (c.gamma - Fr::ONE).invert().unwrap_or(Fr::ZERO);
+            let sum = (c.gamma.pow([batch as u64]) - Fr::ONE)
+                * (c.gamma - Fr::ONE).invert().unwrap_or(Fr::ZERO);
             for rows in &layout.bias_rows {
                 for (t, &row) in rows.iter().enumerate() {
                     sa[row] = sum * pow2(program.weight_bits as u64 * t as u64);
@@ -405,7 +500,12 @@ impl PhaseOne {
         // 3. Output powers and the accumulator.
         let mut pw = zeros();
         let mut acc = zeros();
-        let column = |role: Role| plan.roles.get(&role).map(|i| &plan.columns[*i][..]).unwrap_or(&[]);
+        let column = |role: Role| {
+            plan.roles
+                .get(&role)
+                .map(|i| &plan.columns[*i][..])
+                .unwrap_or(&[])
+        };
         let mut step = zeros();
         for (row, f) in column(Role::PowerStep) {
             step[*row] += f;
@@ -454,7 +554,11 @@ impl PhaseOne {
         inverse.iter_mut().batch_invert();
         let mut looked = vec![vec![]; layout.limb_columns];
         for (index, rows) in looked.iter_mut().enumerate() {
-            rows.extend(column(Role::Limb(layout.limb_selector[index])).iter().map(|(row, _)| *row));
+            rows.extend(
+                column(Role::Limb(layout.limb_selector[index]))
+                    .iter()
+                    .map(|(row, _)| *row),
+            );
         }
         let h: Vec<Vec<Fr>> = looked
             .par_iter()
@@ -469,7 +573,8 @@ impl PhaseOne {
             .collect();
 
         // 5. Reads and functions.
-        let (mut h_left, mut h_right, mut h_provider, mut h_table) = (vec![], vec![], vec![], vec![]);
+        let (mut h_left, mut h_right, mut h_provider, mut h_table) =
+            (vec![], vec![], vec![], vec![]);
         if program.has_reads() {
             (h_left, h_right, h_provider) = (zeros(), zeros(), zeros());
             let theta2 = c.theta.square();
@@ -481,7 +586,11 @@ impl PhaseOne {
                 }
                 dense
             };
-            let (la, ra, tag) = (address(Role::LeftAddress), address(Role::RightAddress), address(Role::FunctionTag));
+            let (la, ra, tag) = (
+                address(Role::LeftAddress),
+                address(Role::RightAddress),
+                address(Role::FunctionTag),
+            );
             let functions = !p.c0.is_empty();
             for (row, _) in column(Role::Reads) {
                 h_left[*row] = c.alpha + c.theta * la[*row] + p.left[*row];
@@ -508,10 +617,20 @@ impl PhaseOne {
             }
             if functions {
                 h_table = zeros();
-                let (seg, t, c0, c1) =
-                    (address(Role::TableSegment), address(Role::TableTag), address(Role::TableC0), address(Role::TableC1));
-                for (row, m) in p.function_multiplicity.iter().enumerate().filter(|(_, m)| **m > 0) {
-                    let tuple = c.alpha + seg[row] + theta2 * t[row] + theta3 * c0[row] + theta4 * c1[row];
+                let (seg, t, c0, c1) = (
+                    address(Role::TableSegment),
+                    address(Role::TableTag),
+                    address(Role::TableC0),
+                    address(Role::TableC1),
+                );
+                for (row, m) in p
+                    .function_multiplicity
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, m)| **m > 0)
+                {
+                    let tuple =
+                        c.alpha + seg[row] + theta2 * t[row] + theta3 * c0[row] + theta4 * c1[row];
                     h_table[row] = Fr::from(*m) * tuple.invert().unwrap_or(Fr::ZERO);
                 }
             }
@@ -536,6 +655,19 @@ impl PhaseOne {
             }
             sum[row] = x;
         }
-        PhaseOne { v, z, acc, pw, sum, h, sa, sy, h_left, h_right, h_provider, h_table }
+        PhaseOne {
+            v,
+            z,
+            acc,
+            pw,
+            sum,
+            h,
+            sa,
+            sy,
+            h_left,
+            h_right,
+            h_provider,
+            h_table,
+        }
     }
 }

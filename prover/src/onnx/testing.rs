@@ -21,7 +21,13 @@ pub(crate) enum Attr<'a> {
 
 impl ModelBuilder {
     pub(crate) fn new(opset: i64) -> Self {
-        Self { graph: pb::GraphProto { name: "test".into(), ..Default::default() }, opset }
+        Self {
+            graph: pb::GraphProto {
+                name: "test".into(),
+                ..Default::default()
+            },
+            opset,
+        }
     }
 
     /// A float input; an extent of 0 is dynamic.
@@ -93,14 +99,20 @@ impl ModelBuilder {
             domain: domain.into(),
             input: inputs.iter().map(|&s| s.into()).collect(),
             output: vec![output.into()],
-            attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+            attribute: attributes
+                .iter()
+                .map(|(name, value)| attribute(name, value))
+                .collect(),
             ..Default::default()
         });
         self
     }
 
     pub(crate) fn bytes(self) -> Vec<u8> {
-        let set = |domain: &str, version| pb::OperatorSetIdProto { domain: domain.into(), version };
+        let set = |domain: &str, version| pb::OperatorSetIdProto {
+            domain: domain.into(),
+            version,
+        };
         let model = pb::ModelProto {
             ir_version: 8,
             opset_import: vec![set("", self.opset), set("ai.onnx.ml", 1)],
@@ -112,7 +124,10 @@ impl ModelBuilder {
 }
 
 fn attribute(name: &str, value: &Attr<'_>) -> pb::AttributeProto {
-    let mut proto = pb::AttributeProto { name: name.into(), ..Default::default() };
+    let mut proto = pb::AttributeProto {
+        name: name.into(),
+        ..Default::default()
+    };
     let kind = match value {
         Attr::Int(v) => {
             proto.i = *v;
@@ -145,7 +160,9 @@ fn info(name: &str, shape: &[i64], element_type: i32) -> pb::ValueInfoProto {
     };
     let tensor = pb::type_proto::Tensor {
         elem_type: element_type,
-        shape: Some(pb::TensorShapeProto { dim: shape.iter().map(dim).collect() }),
+        shape: Some(pb::TensorShapeProto {
+            dim: shape.iter().map(dim).collect(),
+        }),
     };
     pb::ValueInfoProto {
         name: name.into(),

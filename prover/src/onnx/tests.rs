@@ -29,11 +29,19 @@ fn x(opset: i64) -> ModelBuilder {
 }
 
 fn image(opset: i64) -> ModelBuilder {
-    ModelBuilder::new(opset).input("x", &[0, 2, 3, 2]).output("y", 1)
+    ModelBuilder::new(opset)
+        .input("x", &[0, 2, 3, 2])
+        .output("y", 1)
 }
 
 fn problem(name: &'static str, model: ModelBuilder) -> Problem {
-    Problem { name, model, tract: Tract::Agrees, tolerance: 1e-3, operators: None }
+    Problem {
+        name,
+        model,
+        tract: Tract::Agrees,
+        tolerance: 1e-3,
+        operators: None,
+    }
 }
 
 impl Problem {
@@ -49,7 +57,14 @@ impl Problem {
 }
 
 /// `h = x W + b`, 4 to `m`.
-fn dense(model: ModelBuilder, input: &str, output: &str, k: i64, m: i64, seed: u64) -> ModelBuilder {
+fn dense(
+    model: ModelBuilder,
+    input: &str,
+    output: &str,
+    k: i64,
+    m: i64,
+    seed: u64,
+) -> ModelBuilder {
     let (w, b) = (format!("w_{output}"), format!("b_{output}"));
     model
         .floats(&w, &[k, m], &uniform(seed, (k * m) as usize))
@@ -80,12 +95,19 @@ fn suite() -> Vec<Problem> {
         problem("gemm", dense(x(13), "x", "y", 4, 3, 1)).folds_to(&["Linear"]),
         problem(
             "gemm with alpha, beta, transB",
-            x(13).floats("w", &[3, 4], &uniform(1, 12)).floats("b", &[1, 3], &uniform(2, 3)).node(
-                "Gemm",
-                &["x", "w", "b"],
-                "y",
-                &[("transB", Int(1)), ("alpha", Float(0.5)), ("beta", Float(-2.0))],
-            ),
+            x(13)
+                .floats("w", &[3, 4], &uniform(1, 12))
+                .floats("b", &[1, 3], &uniform(2, 3))
+                .node(
+                    "Gemm",
+                    &["x", "w", "b"],
+                    "y",
+                    &[
+                        ("transB", Int(1)),
+                        ("alpha", Float(0.5)),
+                        ("beta", Float(-2.0)),
+                    ],
+                ),
         ),
         problem(
             "matmul, add",
@@ -128,12 +150,29 @@ fn suite() -> Vec<Problem> {
             ),
         )
         .folds_to(&["Linear"]),
-        problem("add constant", x(13).floats("c", &[4], &c4()).node("Add", &["x", "c"], "y", &[])),
-        problem("constant minus", x(13).floats("c", &[1], &[0.7]).node("Sub", &["c", "x"], "y", &[])),
-        problem("mul constant", x(13).floats("c", &[4], &c4()).node("Mul", &["x", "c"], "y", &[])),
+        problem(
+            "add constant",
+            x(13)
+                .floats("c", &[4], &c4())
+                .node("Add", &["x", "c"], "y", &[]),
+        ),
+        problem(
+            "constant minus",
+            x(13)
+                .floats("c", &[1], &[0.7])
+                .node("Sub", &["c", "x"], "y", &[]),
+        ),
+        problem(
+            "mul constant",
+            x(13)
+                .floats("c", &[4], &c4())
+                .node("Mul", &["x", "c"], "y", &[]),
+        ),
         problem(
             "mul by a channel",
-            image(13).floats("c", &[2, 1, 1], &[0.3, -0.9]).node("Mul", &["x", "c"], "y", &[]),
+            image(13)
+                .floats("c", &[2, 1, 1], &[0.3, -0.9])
+                .node("Mul", &["x", "c"], "y", &[]),
         ),
         problem("mul of activations", {
             let m = dense(x(13), "x", "a", 4, 3, 1);
@@ -160,19 +199,52 @@ fn suite() -> Vec<Problem> {
                 .floats("hi", &[], &[0.5])
                 .node("Clip", &["x", "lo", "hi"], "y", &[]),
         ),
-        problem("clip above only", x(13).floats("hi", &[], &[0.5]).node("Clip", &["x", "", "hi"], "y", &[])),
+        problem(
+            "clip above only",
+            x(13)
+                .floats("hi", &[], &[0.5])
+                .node("Clip", &["x", "", "hi"], "y", &[]),
+        ),
         problem("clip by attributes", {
-            x(6).node("Clip", &["x"], "y", &[("min", Float(0.0)), ("max", Float(0.6))])
+            x(6).node(
+                "Clip",
+                &["x"],
+                "y",
+                &[("min", Float(0.0)), ("max", Float(0.6))],
+            )
         }),
-        problem("sigmoid", dense(x(13), "x", "h", 4, 3, 1).node("Sigmoid", &["h"], "y", &[])),
-        problem("tanh", dense(x(13), "x", "h", 4, 3, 1).node("Tanh", &["h"], "y", &[])),
-        problem("softmax", dense(x(13), "x", "h", 4, 5, 1).node("Softmax", &["h"], "y", &[])),
-        problem("softmax along an inner axis", image(13).node("Softmax", &["x"], "y", &[("axis", Int(2))])),
-        problem("softmax of opset 11", image(11).node("Softmax", &["x"], "y", &[("axis", Int(2))]))
-            .without_tract(),
+        problem(
+            "sigmoid",
+            dense(x(13), "x", "h", 4, 3, 1).node("Sigmoid", &["h"], "y", &[]),
+        ),
+        problem(
+            "tanh",
+            dense(x(13), "x", "h", 4, 3, 1).node("Tanh", &["h"], "y", &[]),
+        ),
+        problem(
+            "softmax",
+            dense(x(13), "x", "h", 4, 5, 1).node("Softmax", &["h"], "y", &[]),
+        ),
+        problem(
+            "softmax along an inner axis",
+            image(13).node("Softmax", &["x"], "y", &[("axis", Int(2))]),
+        ),
+        problem(
+            "softmax of opset 11",
+            image(11).node("Softmax", &["x"], "y", &[("axis", Int(2))]),
+        )
+        .without_tract(),
         problem("flatten", image(13).node("Flatten", &["x"], "y", &[])).folds_to(&[]),
-        problem("reshape", image(13).ints("s", &[0, -1, 6]).node("Reshape", &["x", "s"], "y", &[])),
-        problem("transpose", image(13).node("Transpose", &["x"], "y", &[("perm", Ints(&[0, 3, 1, 2]))])),
+        problem(
+            "reshape",
+            image(13)
+                .ints("s", &[0, -1, 6])
+                .node("Reshape", &["x", "s"], "y", &[]),
+        ),
+        problem(
+            "transpose",
+            image(13).node("Transpose", &["x"], "y", &[("perm", Ints(&[0, 3, 1, 2]))]),
+        ),
         problem(
             "squeeze and unsqueeze by attribute",
             x(11)
@@ -205,10 +277,19 @@ fn suite() -> Vec<Problem> {
                 "Slice",
                 &["x"],
                 "y",
-                &[("starts", Ints(&[1])), ("ends", Ints(&[-1])), ("axes", Ints(&[1]))],
+                &[
+                    ("starts", Ints(&[1])),
+                    ("ends", Ints(&[-1])),
+                    ("axes", Ints(&[1])),
+                ],
             ),
         ),
-        problem("gather", x(13).ints("i", &[2, 0, -1]).node("Gather", &["x", "i"], "y", &[("axis", Int(1))])),
+        problem(
+            "gather",
+            x(13)
+                .ints("i", &[2, 0, -1])
+                .node("Gather", &["x", "i"], "y", &[("axis", Int(1))]),
+        ),
         problem("batch normalisation after a layer", {
             bn(stats(dense(x(13), "x", "h", 4, 3, 1), 3), "h", "n").node("Relu", &["n"], "y", &[])
         })
@@ -217,7 +298,11 @@ fn suite() -> Vec<Problem> {
             dense(bn(stats(x(13), 4), "x", "n"), "n", "y", 4, 3, 9)
         })
         .folds_to(&["Linear"]),
-        problem("batch normalisation of channels", bn(stats(image(13), 2), "x", "y")).folds_to(&["Affine"]),
+        problem(
+            "batch normalisation of channels",
+            bn(stats(image(13), 2), "x", "y"),
+        )
+        .folds_to(&["Affine"]),
         problem("shape computations", {
             // x.view(x.size(0), -1), as exporters write it
             image(13)
@@ -235,7 +320,10 @@ fn suite() -> Vec<Problem> {
                 "ml.Scaler",
                 &["x"],
                 "y",
-                &[("offset", Floats(&[0.1, 0.2, 0.3, 0.4])), ("scale", Floats(&[2.0]))],
+                &[
+                    ("offset", Floats(&[0.1, 0.2, 0.3, 0.4])),
+                    ("scale", Floats(&[2.0])),
+                ],
             )
         })
         .without_tract(),
@@ -257,13 +345,19 @@ fn suite_agrees_with_tract_and_with_the_integer_model() {
         let model = quantized.model;
         model.check().unwrap_or_else(|e| panic!("{name}: {e}"));
         let encoded = model.skeleton.to_bytes();
-        assert_eq!(Skeleton::from_bytes(&encoded).as_ref(), Ok(&model.skeleton), "{name}");
+        assert_eq!(
+            Skeleton::from_bytes(&encoded).as_ref(),
+            Ok(&model.skeleton),
+            "{name}"
+        );
 
         let reference = (problem.tract == Tract::Agrees)
             .then(|| Reference::load(&bytes, &graph).unwrap_or_else(|e| panic!("{name}: {e}")));
         for seed in 100..120 {
-            let row: Vec<f64> =
-                uniform(seed, graph.inputs[0].len()).iter().map(|&v| 3.0 * f64::from(v)).collect();
+            let row: Vec<f64> = uniform(seed, graph.inputs[0].len())
+                .iter()
+                .map(|&v| 3.0 * f64::from(v))
+                .collect();
             let floats = graph.eval(std::slice::from_ref(&row));
             if let Some(reference) = &reference {
                 let theirs = reference.run(std::slice::from_ref(&row)).unwrap();
@@ -278,9 +372,14 @@ fn suite_agrees_with_tract_and_with_the_integer_model() {
                 .map(|&v| quantize_input(&model.skeleton.inputs[0], v).unwrap().0)
                 .collect();
             let outputs = model.outputs_of(&model.eval(&integers));
-            let Values::Numbers(got) = &outputs[0].values else { panic!("{name}: numbers") };
+            let Values::Numbers(got) = &outputs[0].values else {
+                panic!("{name}: numbers")
+            };
             for (a, b) in got.iter().zip(&floats[0]) {
-                assert!((a - b).abs() < problem.tolerance, "{name}: integer {a}, float {b}");
+                assert!(
+                    (a - b).abs() < problem.tolerance,
+                    "{name}: integer {a}, float {b}"
+                );
             }
         }
     }
@@ -290,7 +389,9 @@ fn suite_agrees_with_tract_and_with_the_integer_model() {
 fn small(seed: u64) -> Vec<u8> {
     let m = ModelBuilder::new(13).input("x", &[1, 5]).output("y", 1);
     let m = dense(m, "x", "h", 5, 10, seed).node("Relu", &["h"], "r", &[]);
-    dense(m, "r", "z", 10, 1, seed + 10).node("Sigmoid", &["z"], "y", &[]).bytes()
+    dense(m, "r", "z", 10, 1, seed + 10)
+        .node("Sigmoid", &["z"], "y", &[])
+        .bytes()
 }
 
 #[test]
@@ -316,7 +417,11 @@ fn skeletons_do_not_depend_on_the_weights() {
             ..QuantizeOptions::default()
         };
         let skeleton = |bytes: &[u8]| {
-            quantize(&load(bytes).unwrap(), &[], &options).unwrap().model.skeleton.to_bytes()
+            quantize(&load(bytes).unwrap(), &[], &options)
+                .unwrap()
+                .model
+                .skeleton
+                .to_bytes()
         };
         let first = skeleton(&small(1));
         assert_eq!(first, skeleton(&small(2)));
@@ -328,19 +433,31 @@ fn skeletons_do_not_depend_on_the_weights() {
 fn small_network_needs_few_operations() {
     let graph = load(&small(1)).unwrap();
     let ops = |reveal| {
-        let options = QuantizeOptions { reveal, ..QuantizeOptions::default() };
+        let options = QuantizeOptions {
+            reveal,
+            ..QuantizeOptions::default()
+        };
         quantize(&graph, &[], &options).unwrap().model.skeleton.ops
     };
     use Op::{Clamp, Function, Linear, Local};
     let outputs = ops(Reveal::Outputs);
-    assert!(matches!(outputs[..], [Linear { .. }, Linear { .. }, Clamp { .. }, Function { .. }]));
+    assert!(matches!(
+        outputs[..],
+        [Linear { .. }, Linear { .. }, Clamp { .. }, Function { .. }]
+    ));
     let decision = ops(Reveal::Decision);
-    assert!(matches!(decision[..], [Linear { .. }, Linear { .. }, Local { .. }]));
+    assert!(matches!(
+        decision[..],
+        [Linear { .. }, Linear { .. }, Local { .. }]
+    ));
 }
 
 #[test]
 fn classifier_releases_its_label() {
-    let model = ModelBuilder::new(13).input("x", &[0, 4]).output("label", 8).output("p", 1);
+    let model = ModelBuilder::new(13)
+        .input("x", &[0, 4])
+        .output("label", 8)
+        .output("p", 1);
     let bytes = dense(model, "x", "z", 4, 3, 1)
         .strings("classes", &["low", "middle", "high"])
         .ints("flat", &[-1])
@@ -357,10 +474,16 @@ fn classifier_releases_its_label() {
     let options = QuantizeOptions::default();
     let report = report(&bytes, &graph, &rows, &options).unwrap();
     let decision = report.decision.unwrap();
-    assert_eq!((decision.agreements, decision.decision.as_str()), (50, "label"));
+    assert_eq!(
+        (decision.agreements, decision.decision.as_str()),
+        (50, "label")
+    );
     assert_eq!(report.outputs[0].argmax_agreements, 50);
     assert!(report.outputs[1].max_abs < 1e-3);
-    let options = QuantizeOptions { reveal: Reveal::Decision, ..options };
+    let options = QuantizeOptions {
+        reveal: Reveal::Decision,
+        ..options
+    };
     let model = quantize(&graph, &rows, &options).unwrap().model;
     let scalars = model.eval(&[0; 4]);
     assert!((0..3).contains(&model.released_of(&scalars)[0]));
@@ -379,9 +502,14 @@ fn lists_every_unsupported_node() {
     let Err(ImportError::Unsupported { nodes }) = load(&bytes) else {
         panic!("unsupported nodes were expected");
     };
-    let names: Vec<(&str, &str)> =
-        nodes.iter().map(|n| (n.node.as_str(), n.operator.as_str())).collect();
-    assert_eq!(names, [("node_a", "Gelu"), ("node_s", "Softmax"), ("node_y", "Erf")]);
+    let names: Vec<(&str, &str)> = nodes
+        .iter()
+        .map(|n| (n.node.as_str(), n.operator.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [("node_a", "Gelu"), ("node_s", "Softmax"), ("node_y", "Erf")]
+    );
     assert!(nodes[1].reason.contains("rows"));
     assert_eq!(nodes[2].nearest, "Tanh");
 }
@@ -392,17 +520,51 @@ fn refuses_what_mixes_rows() {
         let error = load(&model.bytes());
         matches!(error, Err(ImportError::Unsupported { nodes }) if nodes[0].reason.contains("rows"))
     };
-    assert!(refused(x(13).ints("s", &[-1]).node("Reshape", &["x", "s"], "y", &[])));
-    assert!(refused(x(13).node("Flatten", &["x"], "y", &[("axis", Int(0))])));
-    assert!(refused(x(13).node("ArgMax", &["x"], "y", &[("axis", Int(0))])));
-    assert!(refused(x(13).node("Concat", &["x", "x"], "y", &[("axis", Int(0))])));
-    assert!(refused(x(13).floats("c", &[3, 4], &[0.5; 12]).node("Add", &["x", "c"], "y", &[])));
-    assert!(refused(x(13).ints("a", &[0]).node("Squeeze", &["x", "a"], "y", &[])));
+    assert!(refused(x(13).ints("s", &[-1]).node(
+        "Reshape",
+        &["x", "s"],
+        "y",
+        &[]
+    )));
+    assert!(refused(x(13).node(
+        "Flatten",
+        &["x"],
+        "y",
+        &[("axis", Int(0))]
+    )));
+    assert!(refused(x(13).node(
+        "ArgMax",
+        &["x"],
+        "y",
+        &[("axis", Int(0))]
+    )));
+    assert!(refused(x(13).node(
+        "Concat",
+        &["x", "x"],
+        "y",
+        &[("axis", Int(0))]
+    )));
+    assert!(refused(x(13).floats("c", &[3, 4], &[0.5; 12]).node(
+        "Add",
+        &["x", "c"],
+        "y",
+        &[]
+    )));
+    assert!(refused(x(13).ints("a", &[0]).node(
+        "Squeeze",
+        &["x", "a"],
+        "y",
+        &[]
+    )));
 }
 
 #[test]
 fn damaged_files_never_panic() {
-    let models = [small(1), suite().remove(21).model.bytes(), suite().remove(27).model.bytes()];
+    let models = [
+        small(1),
+        suite().remove(21).model.bytes(),
+        suite().remove(27).model.bytes(),
+    ];
     for bytes in models {
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
@@ -419,7 +581,9 @@ fn damaged_files_never_panic() {
 
 #[test]
 fn damaged_skeletons_never_panic() {
-    let model = quantize(&load(&small(1)).unwrap(), &[], &QuantizeOptions::default()).unwrap().model;
+    let model = quantize(&load(&small(1)).unwrap(), &[], &QuantizeOptions::default())
+        .unwrap()
+        .model;
     let bytes = model.skeleton.to_bytes();
     for i in 0..bytes.len() {
         // Digits changed keep the JSON valid and reach the checks.

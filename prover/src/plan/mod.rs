@@ -34,8 +34,13 @@ pub struct Estimate {
 ///
 /// # Errors
 /// When no circuit up to [`MAX_K`] holds the model, or the model has no circuit at all.
-pub fn plan(skeleton: &Skeleton, scheme: Scheme, batch: u32) -> Result<(CircuitParams, Estimate), CircuitError> {
+pub fn plan(
+    skeleton: &Skeleton,
+    scheme: Scheme,
+    batch: u32,
+) -> Result<(CircuitParams, Estimate), CircuitError> {
     let mut best: Option<(f64, CircuitParams)> = None;
+    let mut too_wide = None;
     for limb_bits in [4u32, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
         // A table must fit beside nothing else: k >= limb_bits + 1.
         for k in (limb_bits + 1).max(5)..=max_k(scheme) {
@@ -51,13 +56,26 @@ pub fn plan(skeleton: &Skeleton, scheme: Scheme, batch: u32) -> Result<(CircuitP
                 weight_digit_bits: digit_bits,
                 registration_columns: 1,
             };
-            let program = Program::lower(skeleton, limb_bits, params.weight_bits())?;
+            // Wide limbs round ranges up; where that outgrows the arithmetic, narrower ones may not.
+            let program = match Program::lower(skeleton, limb_bits, params.weight_bits()) {
+                Ok(program) => program,
+                Err(e @ CircuitError::TooWide { .. }) => {
+                    too_wide = Some(e);
+                    break;
+                }
+                Err(other) => return Err(other),
+            };
             let slots = program.slots.len();
-            let most = ((1usize << k) / (slots * batch as usize + 1)).min(if batch > 1 { 3 } else { 12 });
+            let most =
+                ((1usize << k) / (slots * batch as usize + 1)).min(if batch > 1 { 3 } else { 12 });
             let mut fits = false;
             for rho in 1..=most.max(1) {
                 params.rows_per_slot = rho as u32;
-                let layout = match Layout::of_program(program.clone(), skeleton.functions.clone(), &params) {
+                let layout = match Layout::of_program(
+                    program.clone(),
+                    skeleton.functions.clone(),
+                    &params,
+                ) {
                     Ok(layout) => layout,
                     Err(CircuitError::DoesNotFit { .. }) => continue,
                     Err(other) => return Err(other),
@@ -75,8 +93,18 @@ pub fn plan(skeleton: &Skeleton, scheme: Scheme, batch: u32) -> Result<(CircuitP
             }
         }
     }
-    best.map(|(cost, params)| (params, Estimate { million_multiplications: cost / 1e6 }))
-        .ok_or(CircuitError::NoPlan { max_k: max_k(scheme), rows: batch })
+    best.map(|(cost, params)| {
+        (
+            params,
+            Estimate {
+                million_multiplications: cost / 1e6,
+            },
+        )
+    })
+    .ok_or(too_wide.unwrap_or(CircuitError::NoPlan {
+        max_k: max_k(scheme),
+        rows: batch,
+    }))
 }
 
 /// Fewest digits that a table below 2^k rows can check, and their width.
@@ -87,7 +115,13 @@ fn weight_digits(weight_bits: u32, k: u32) -> (u32, u32) {
 
 /// Weight columns of one registration proof.
 fn registration_columns(layout: &Layout) -> u32 {
-    let lanes = layout.program.layers.iter().map(|l| l.lanes).max().unwrap_or(1);
+    let lanes = layout
+        .program
+        .layers
+        .iter()
+        .map(|l| l.lanes)
+        .max()
+        .unwrap_or(1);
     let cells = lanes * layout.params.weight_digits as usize;
     (REGISTRATION_LIMBS * layout.rho() / cells).clamp(1, layout.weight_columns.max(1)) as u32
 }
@@ -104,7 +138,11 @@ fn cost(layout: &Layout) -> f64 {
     let full = n * 254.0 / window * 12.0;
     // Helpers are as dense as the rows in use, running columns and quotient pieces are full.
     let full_columns = 3.0 + if batch { 2.0 } else { 0.0 } + 3.0 * reads + 5.0;
-    let ipa = if layout.params.scheme == Scheme::Ipa { 6.0 } else { 0.0 };
+    let ipa = if layout.params.scheme == Scheme::Ipa {
+        6.0
+    } else {
+        0.0
+    };
     let phase1 = (limbs * used + full_columns + ipa) * full;
     let phase0 = (limbs + 2.0 + 3.0 * reads) * n * 12.0 * 3.0;
     let columns = 2.0 * limbs + 24.0 + 12.0 * reads;

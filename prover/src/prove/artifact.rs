@@ -53,7 +53,11 @@ pub struct Artifact {
 
 impl std::fmt::Debug for Artifact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Artifact(circuit {}, secrets hidden)", hex(&self.circuit_id))
+        write!(
+            f,
+            "Artifact(circuit {}, secrets hidden)",
+            hex(&self.circuit_id)
+        )
     }
 }
 
@@ -190,7 +194,10 @@ impl Artifact {
     pub fn save(&self, dir: &Path) -> io::Result<()> {
         let occupied = dir.exists() && fs::read_dir(dir)?.next().is_some();
         if occupied && !dir.join(MANIFEST).is_file() {
-            let text = format!("{} is not empty and holds no artifact; choose another folder", dir.display());
+            let text = format!(
+                "{} is not empty and holds no artifact; choose another folder",
+                dir.display()
+            );
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
         }
         let beside = sibling(dir, "partial");
@@ -220,9 +227,15 @@ impl Artifact {
         };
         write_file(&dir.join(BUNDLE), false, |out| out.write_all(&self.bundle))?;
         write_file(&dir.join(BASES), false, |out| self.bases.write(out))?;
-        write_file(&dir.join(PROVING_KEY), false, |out| self.pk.write(out, SerdeFormat::RawBytesUnchecked))?;
-        write_file(&dir.join(OPENING), true, |out| write_opening(out, &self.model.weights, &self.commitment.tails))?;
-        write_file(&dir.join(MANIFEST), false, |out| out.write_all(&serde_json::to_vec_pretty(&manifest)?))
+        write_file(&dir.join(PROVING_KEY), false, |out| {
+            self.pk.write(out, SerdeFormat::RawBytesUnchecked)
+        })?;
+        write_file(&dir.join(OPENING), true, |out| {
+            write_opening(out, &self.model.weights, &self.commitment.tails)
+        })?;
+        write_file(&dir.join(MANIFEST), false, |out| {
+            out.write_all(&serde_json::to_vec_pretty(&manifest)?)
+        })
     }
 
     /// Reads a folder.
@@ -232,18 +245,26 @@ impl Artifact {
     pub fn load(dir: &Path) -> Result<Artifact, ArtifactError> {
         let read = |name: &str| {
             let path = dir.join(name);
-            fs::read(&path).map_err(|source| ArtifactError::Read { path: path.display().to_string(), source })
+            fs::read(&path).map_err(|source| ArtifactError::Read {
+                path: path.display().to_string(),
+                source,
+            })
         };
         let damaged = |name: &str, reason: &dyn ToString| ArtifactError::Damaged {
             path: dir.join(name).display().to_string(),
             reason: reason.to_string(),
         };
-        let value: serde_json::Value = serde_json::from_slice(&read(MANIFEST)?).map_err(|e| damaged(MANIFEST, &e))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(&read(MANIFEST)?).map_err(|e| damaged(MANIFEST, &e))?;
         let found = value.get("format").and_then(|f| f.as_u64()).unwrap_or(0) as u32;
         if found != FORMAT {
-            return Err(ArtifactError::Version { path: dir.display().to_string(), found });
+            return Err(ArtifactError::Version {
+                path: dir.display().to_string(),
+                found,
+            });
         }
-        let manifest: Manifest = serde_json::from_value(value).map_err(|e| damaged(MANIFEST, &e))?;
+        let manifest: Manifest =
+            serde_json::from_value(value).map_err(|e| damaged(MANIFEST, &e))?;
         let bundle = Bundle::decode(&read(BUNDLE)?).map_err(|e| damaged(BUNDLE, &e))?;
         if hex(&bundle.digest()) != manifest.bundle_sha256 {
             return Err(damaged(BUNDLE, &"not the bundle that was compiled"));
@@ -256,32 +277,64 @@ impl Artifact {
             return Err(damaged(BASES, &"bases of another circuit"));
         }
         let path = dir.join(PROVING_KEY);
-        let file = File::open(&path).map_err(|source| ArtifactError::Read { path: path.display().to_string(), source })?;
-        let pk = ProvingKey::read::<_, ModelCircuit>(&mut BufReader::new(file), SerdeFormat::RawBytesUnchecked, Some(shape.clone()))
+        let file = File::open(&path).map_err(|source| ArtifactError::Read {
+            path: path.display().to_string(),
+            source,
+        })?;
+        let pk = ProvingKey::read::<_, ModelCircuit>(
+            &mut BufReader::new(file),
+            SerdeFormat::RawBytesUnchecked,
+            Some(shape.clone()),
+        )
+        .map_err(|e| damaged(PROVING_KEY, &e))?;
+        let key = portable_model_key(&bases, &shape, pk.get_vk())
             .map_err(|e| damaged(PROVING_KEY, &e))?;
-        let key = portable_model_key(&bases, &shape, pk.get_vk()).map_err(|e| damaged(PROVING_KEY, &e))?;
         if key.encode() != bundle.key {
             return Err(damaged(PROVING_KEY, &"the key of another circuit"));
         }
-        let (weights, tails) = read_opening(&read(OPENING)?).ok_or_else(|| damaged(OPENING, &"not an opening"))?;
-        let points = points_from_bytes(&bundle.model).ok_or_else(|| damaged(BUNDLE, &"commitments are not points"))?;
+        let (weights, tails) =
+            read_opening(&read(OPENING)?).ok_or_else(|| damaged(OPENING, &"not an opening"))?;
+        let points = points_from_bytes(&bundle.model)
+            .ok_or_else(|| damaged(BUNDLE, &"commitments are not points"))?;
         if tails.len() != points.len() {
             return Err(damaged(OPENING, &"the opening of another model"));
         }
         let model = IntegerModel { skeleton, weights };
-        shape.layout.check_weights(&model).map_err(|e| damaged(OPENING, &e))?;
+        shape
+            .layout
+            .check_weights(&model)
+            .map_err(|e| damaged(OPENING, &e))?;
         let packed = Arc::new(PackedWeights::new(&shape.layout, &model.weights));
-        let commitment = ModelCommitment { points: points.iter().map(g1_from_ark).collect(), tails };
-        Ok(Artifact::assemble(model, manifest.inputs, shape, bases, pk, key, commitment, packed, &bundle))
+        let commitment = ModelCommitment {
+            points: points.iter().map(g1_from_ark).collect(),
+            tails,
+        };
+        Ok(Artifact::assemble(
+            model,
+            manifest.inputs,
+            shape,
+            bases,
+            pk,
+            key,
+            commitment,
+            packed,
+            &bundle,
+        ))
     }
 }
 
 fn sibling(dir: &Path, kind: &str) -> PathBuf {
-    let name = dir.file_name().map_or_else(|| "artifact".into(), |n| n.to_string_lossy().into_owned());
+    let name = dir
+        .file_name()
+        .map_or_else(|| "artifact".into(), |n| n.to_string_lossy().into_owned());
     dir.with_file_name(format!(".{name}.{kind}-{}", std::process::id()))
 }
 
-fn write_file(path: &Path, secret: bool, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+fn write_file(
+    path: &Path,
+    secret: bool,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -332,8 +385,14 @@ fn read_opening(bytes: &[u8]) -> Option<(PrivateWeights, Vec<Fr>)> {
             let w = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
             let b = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
             list.push(LinearWeights {
-                weights: take(w.checked_mul(4)?)?.chunks(4).map(|c| i32::from_le_bytes(c.try_into().expect("four bytes"))).collect(),
-                biases: take(b.checked_mul(8)?)?.chunks(8).map(|c| i64::from_le_bytes(c.try_into().expect("eight bytes"))).collect(),
+                weights: take(w.checked_mul(4)?)?
+                    .chunks(4)
+                    .map(|c| i32::from_le_bytes(c.try_into().expect("four bytes")))
+                    .collect(),
+                biases: take(b.checked_mul(8)?)?
+                    .chunks(8)
+                    .map(|c| i64::from_le_bytes(c.try_into().expect("eight bytes")))
+                    .collect(),
             });
         }
     }

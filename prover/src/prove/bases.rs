@@ -25,7 +25,11 @@ pub(crate) enum Extra {
     /// Blinding generator W and inner-product generator U.
     Ipa { w: G1Affine, u: G1Affine },
     /// `[tau^n]_1`, `[1]_2` and `[tau]_2`.
-    Kzg { tau_n: G1Affine, g2: G2Affine, tau_g2: G2Affine },
+    Kzg {
+        tau_n: G1Affine,
+        g2: G2Affine,
+        tau_g2: G2Affine,
+    },
 }
 
 /// Commitment bases of size 2^k.
@@ -52,16 +56,35 @@ impl Bases {
         let hasher = <G1 as halo2curves::CurveExt>::hash_to_curve("Halo2-Parameters");
         let (w, u) = (hasher(&[1]).to_affine(), hasher(&[2]).to_affine());
         let g_lagrange = lagrange(&g, k);
-        Bases { k, g, g_lagrange, extra: Extra::Ipa { w, u } }
+        Bases {
+            k,
+            g,
+            g_lagrange,
+            extra: Extra::Ipa { w, u },
+        }
     }
 
     /// KZG bases from powers `[tau^0 ..= tau^n]_1` and `[1, tau]_2`.
-    pub(crate) fn from_powers(k: u32, powers: &[G1Affine], g2: G2Affine, tau_g2: G2Affine) -> Bases {
+    pub(crate) fn from_powers(
+        k: u32,
+        powers: &[G1Affine],
+        g2: G2Affine,
+        tau_g2: G2Affine,
+    ) -> Bases {
         let n = 1 << k;
         assert_eq!(powers.len(), n + 1, "n + 1 powers");
         let g = powers[..n].to_vec();
         let g_lagrange = lagrange(&g, k);
-        Bases { k, g, g_lagrange, extra: Extra::Kzg { tau_n: powers[n], g2, tau_g2 } }
+        Bases {
+            k,
+            g,
+            g_lagrange,
+            extra: Extra::Kzg {
+                tau_n: powers[n],
+                g2,
+                tau_g2,
+            },
+        }
     }
 
     /// KZG bases of a known tau: for development, and recognised as such by every verifier.
@@ -93,7 +116,11 @@ impl Bases {
             k,
             g: powers[..n].to_vec(),
             g_lagrange: multiples(g1, &lagrange),
-            extra: Extra::Kzg { tau_n: powers[n], g2, tau_g2: (g2 * tau).to_affine() },
+            extra: Extra::Kzg {
+                tau_n: powers[n],
+                g2,
+                tau_g2: (g2 * tau).to_affine(),
+            },
         }
     }
 
@@ -163,14 +190,21 @@ impl Bases {
         let k = u32::from(head[8]);
         let n = 1usize << k;
         let points = body.split_at_checked(2 * n * 64).ok_or_else(bad)?;
-        let mut g: Vec<G1Affine> = points.0.par_chunks(64).map(read_g1).collect::<io::Result<_>>()?;
+        let mut g: Vec<G1Affine> = points
+            .0
+            .par_chunks(64)
+            .map(read_g1)
+            .collect::<io::Result<_>>()?;
         let g_lagrange = g.split_off(n);
         let mut rest = points.1;
         let extra = if head[9] == 0 {
             if rest.len() != 128 {
                 return Err(bad());
             }
-            Extra::Ipa { w: read_g1(&rest[..64])?, u: read_g1(&rest[64..])? }
+            Extra::Ipa {
+                w: read_g1(&rest[..64])?,
+                u: read_g1(&rest[64..])?,
+            }
         } else {
             if rest.len() != 64 + 256 {
                 return Err(bad());
@@ -181,9 +215,18 @@ impl Bases {
             for (p, bytes) in g2.iter_mut().zip(rest.chunks(128)) {
                 *p = G2Affine::read_raw(&mut &bytes[..])?;
             }
-            Extra::Kzg { tau_n, g2: g2[0], tau_g2: g2[1] }
+            Extra::Kzg {
+                tau_n,
+                g2: g2[0],
+                tau_g2: g2[1],
+            }
         };
-        Ok(Bases { k, g, g_lagrange, extra })
+        Ok(Bases {
+            k,
+            g,
+            g_lagrange,
+            extra,
+        })
     }
 }
 
@@ -224,7 +267,11 @@ pub(crate) fn multiples(point: G1Affine, scalars: &[Fr]) -> Vec<G1Affine> {
         .map(|s| {
             let repr = s.to_repr();
             let bytes: &[u8] = repr.as_ref();
-            bytes.iter().zip(&tables).filter(|(b, _)| **b != 0).fold(G1::default(), |sum, (b, t)| sum + t[*b as usize - 1])
+            bytes
+                .iter()
+                .zip(&tables)
+                .filter(|(b, _)| **b != 0)
+                .fold(G1::default(), |sum, (b, t)| sum + t[*b as usize - 1])
         })
         .collect();
     let mut affine = vec![G1Affine::default(); sums.len()];
@@ -272,13 +319,24 @@ pub enum SrsError {
 
 /// snarkjs' binary format: sections 1 (header), 2 (tau G1, Montgomery form), 3 (tau G2).
 fn read_ptau(bytes: &[u8], k: u32) -> Result<Bases, SrsError> {
-    let u32_at = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes(b.try_into().expect("four bytes")));
-    let u64_at = |at: usize| bytes.get(at..at + 8).map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")));
+    let u32_at = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .map(|b| u32::from_le_bytes(b.try_into().expect("four bytes")))
+    };
+    let u64_at = |at: usize| {
+        bytes
+            .get(at..at + 8)
+            .map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes")))
+    };
     let sections = u32_at(8).ok_or(SrsError::Format)?;
     let mut at = 12usize;
     let (mut header, mut g1, mut g2) = (None, None, None);
     for _ in 0..sections.min(32) {
-        let (id, size) = (u32_at(at).ok_or(SrsError::Format)?, u64_at(at + 4).ok_or(SrsError::Format)?);
+        let (id, size) = (
+            u32_at(at).ok_or(SrsError::Format)?,
+            u64_at(at + 4).ok_or(SrsError::Format)?,
+        );
         let size = usize::try_from(size).map_err(|_| SrsError::Format)?;
         let end = (at + 12).checked_add(size).ok_or(SrsError::Format)?;
         let body = bytes.get(at + 12..end).ok_or(SrsError::Format)?;
@@ -290,7 +348,9 @@ fn read_ptau(bytes: &[u8], k: u32) -> Result<Bases, SrsError> {
         }
         at = end;
     }
-    let (Some(header), Some(g1), Some(g2)) = (header, g1, g2) else { return Err(SrsError::Format) };
+    let (Some(header), Some(g1), Some(g2)) = (header, g1, g2) else {
+        return Err(SrsError::Format);
+    };
     // Header: 4-byte field size, the modulus of Fq, power, ceremony power.
     let modulus = halo2curves_modulus();
     if header.len() < 44 || header[..4] != 32u32.to_le_bytes() || header[4..36] != modulus {
@@ -302,8 +362,10 @@ fn read_ptau(bytes: &[u8], k: u32) -> Result<Bases, SrsError> {
         return Err(SrsError::TooSmall { k, has });
     }
     // Coordinates are 32 bytes little-endian in Montgomery form, as halo2curves keeps them in memory.
-    let powers: Vec<G1Affine> =
-        g1[..(n + 1) * 64].par_chunks(64).map(|b| read_g1(b).map_err(|_| SrsError::Format)).collect::<Result<_, _>>()?;
+    let powers: Vec<G1Affine> = g1[..(n + 1) * 64]
+        .par_chunks(64)
+        .map(|b| read_g1(b).map_err(|_| SrsError::Format))
+        .collect::<Result<_, _>>()?;
     let g2 = g2.get(..256).ok_or(SrsError::Format)?;
     let read_g2 = |b: &[u8]| G2Affine::read_raw(&mut &b[..]).map_err(|_| SrsError::Format);
     let (one, tau) = (read_g2(&g2[..128])?, read_g2(&g2[128..])?);
@@ -322,7 +384,10 @@ fn halo2curves_modulus() -> [u8; 32] {
 
 /// halo2's `ParamsKZG::write_custom(RawBytes)`. It lacks `[tau^n]_1`, so only half of it is used.
 fn read_halo2(bytes: &[u8], k: u32) -> Result<Bases, SrsError> {
-    let has = bytes.get(..4).map(|b| u32::from_le_bytes(b.try_into().expect("four bytes"))).ok_or(SrsError::Format)?;
+    let has = bytes
+        .get(..4)
+        .map(|b| u32::from_le_bytes(b.try_into().expect("four bytes")))
+        .ok_or(SrsError::Format)?;
     if !(1..=28).contains(&has) || bytes.len() != 4 + (1usize << has) * 128 + 256 {
         return Err(SrsError::Format);
     }
@@ -330,8 +395,10 @@ fn read_halo2(bytes: &[u8], k: u32) -> Result<Bases, SrsError> {
         return Err(SrsError::TooSmall { k, has: has - 1 });
     }
     let n = 1usize << k;
-    let powers: Vec<G1Affine> =
-        bytes[4..4 + (n + 1) * 64].par_chunks(64).map(|b| read_g1(b).map_err(|_| SrsError::Format)).collect::<Result<_, _>>()?;
+    let powers: Vec<G1Affine> = bytes[4..4 + (n + 1) * 64]
+        .par_chunks(64)
+        .map(|b| read_g1(b).map_err(|_| SrsError::Format))
+        .collect::<Result<_, _>>()?;
     let tail = &bytes[bytes.len() - 256..];
     let read_g2 = |b: &[u8]| G2Affine::read_raw(&mut &b[..]).map_err(|_| SrsError::Format);
     let (one, tau) = (read_g2(&tail[..128])?, read_g2(&tail[128..])?);
@@ -355,7 +422,9 @@ fn consistent(powers: &[G1Affine], g2: G2Affine, tau_g2: G2Affine) -> Result<(),
     }
     let rho = Fr::from_raw(limbs);
     let n = powers.len() - 1;
-    let scalars: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * rho)).take(n).collect();
+    let scalars: Vec<Fr> = std::iter::successors(Some(Fr::ONE), |p| Some(*p * rho))
+        .take(n)
+        .collect();
     let left = msm(&scalars, &powers[..n]).to_affine();
     let right = msm(&scalars, &powers[1..]).to_affine();
     let first = powers[0] == G1Affine::generator() && g2 == G2Affine::generator();

@@ -25,15 +25,26 @@ pub(crate) struct ModelCommitment {
 
 impl ModelCommitment {
     /// Commits to packed weights with fresh tails.
-    pub(crate) fn new(bases: &Bases, weights: &PackedWeights, rng: &mut (impl RngCore + CryptoRng)) -> Self {
-        let tails: Vec<Fr> = weights.columns.iter().map(|_| Fr::random(&mut *rng)).collect();
+    pub(crate) fn new(
+        bases: &Bases,
+        weights: &PackedWeights,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Self {
+        let tails: Vec<Fr> = weights
+            .columns
+            .iter()
+            .map(|_| Fr::random(&mut *rng))
+            .collect();
         let last = *bases.g_lagrange.last().expect("bases are not empty");
         let sums: Vec<G1> = weights
             .columns
             .par_iter()
             .zip(&tails)
             .map(|(column, tail)| {
-                let (mut scalars, mut points): (Vec<Fr>, Vec<G1Affine>) = column.iter().map(|(row, w)| (*w, bases.g_lagrange[*row])).unzip();
+                let (mut scalars, mut points): (Vec<Fr>, Vec<G1Affine>) = column
+                    .iter()
+                    .map(|(row, w)| (*w, bases.g_lagrange[*row]))
+                    .unzip();
                 scalars.push(*tail);
                 points.push(last);
                 msm(&scalars, &points)
@@ -48,7 +59,11 @@ impl ModelCommitment {
 /// Commits to one input row under the secret `r`.
 pub(crate) fn commit_input(bases: &Bases, layout: &Layout, input: &[i64], r: Fr) -> G1 {
     let mut scalars: Vec<Fr> = input.iter().map(|x| int(i128::from(*x))).collect();
-    let mut points: Vec<G1Affine> = layout.input_rows().into_iter().map(|row| bases.g_lagrange[row]).collect();
+    let mut points: Vec<G1Affine> = layout
+        .input_rows()
+        .into_iter()
+        .map(|row| bases.g_lagrange[row])
+        .collect();
     scalars.push(r);
     points.push(*bases.g_lagrange.last().expect("bases are not empty"));
     msm(&scalars, &points)

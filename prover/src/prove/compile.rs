@@ -15,7 +15,8 @@ use super::bases::{read_srs, read_srs_file, Bases};
 use super::commit::ModelCommitment;
 use super::export::{g1_to_ark, scalar_from_ark};
 use super::keys::{
-    empty_model, portable_model_key, portable_registration_key, proving_key, registration_circuits, shape, verifying_key,
+    empty_model, portable_model_key, portable_registration_key, proving_key, registration_circuits,
+    shape, verifying_key,
 };
 use super::proof::{horner, prove_linked};
 use super::{Progress, ProveError};
@@ -120,7 +121,15 @@ pub fn compile(
     let weights = Arc::new(PackedWeights::new(&shape.layout, &model.weights));
     let commitment = ModelCommitment::new(&bases, &weights, rng);
     // 3. Registration.
-    let registration = register(&bases, &shape.layout, model, &weights, &commitment, rng, progress)?;
+    let registration = register(
+        &bases,
+        &shape.layout,
+        model,
+        &weights,
+        &commitment,
+        rng,
+        progress,
+    )?;
     // 4. The bundle.
     let bundle = Bundle {
         name: options.model_name.clone(),
@@ -130,9 +139,25 @@ pub fn compile(
         skeleton: model.skeleton.to_bytes(),
         params: params.to_bytes(),
         registration,
-        generators: (options.scheme == Scheme::Ipa).then(|| bases.g.iter().flat_map(|p| g1_to_bytes(&g1_to_ark(p))).collect()),
+        generators: (options.scheme == Scheme::Ipa).then(|| {
+            bases
+                .g
+                .iter()
+                .flat_map(|p| g1_to_bytes(&g1_to_ark(p)))
+                .collect()
+        }),
     };
-    Ok(Artifact::assemble(model.clone(), options.inputs, shape, bases, pk, key, commitment, weights, &bundle))
+    Ok(Artifact::assemble(
+        model.clone(),
+        options.inputs,
+        shape,
+        bases,
+        pk,
+        key,
+        commitment,
+        weights,
+        &bundle,
+    ))
 }
 
 /// Proves that the committed columns hold packed integers in range.
@@ -155,17 +180,47 @@ fn register(
         let range = shape.first..shape.first + shape.count;
         let pk = proving_key(bases, &empty)?;
         let key = portable_registration_key(bases, &shape, pk.get_vk())?;
-        let witness = RegistrationWitness::new(&shape, &cells[range.clone()], &weights.columns[range.clone()], rng);
-        let points: Vec<_> = commitment.points[range.clone()].iter().map(g1_to_ark).collect();
-        let statement =
-            Statement { claimed: Claimed::Registration, model: &points, inputs: &[], leaves: &[], origin: "", released: &[] };
+        let witness = RegistrationWitness::new(
+            &shape,
+            &cells[range.clone()],
+            &weights.columns[range.clone()],
+            rng,
+        );
+        let points: Vec<_> = commitment.points[range.clone()]
+            .iter()
+            .map(g1_to_ark)
+            .collect();
+        let statement = Statement {
+            claimed: Claimed::Registration,
+            model: &points,
+            inputs: &[],
+            leaves: &[],
+            origin: "",
+            released: &[],
+        };
         let digest = statement.digest(key.scheme(), &key.circuit_id());
         let beta = Arc::new(std::sync::Mutex::new(None));
-        let circuit = RegistrationCircuit { witness: Some(Arc::new(witness)), seen: beta.clone(), ..empty };
+        let circuit = RegistrationCircuit {
+            witness: Some(Arc::new(witness)),
+            seen: beta.clone(),
+            ..empty
+        };
         let tails = &commitment.tails[range];
-        let secrets = || vec![horner(tails, beta.lock().expect("no holder panics").expect("the proof drew its challenges"))];
+        let secrets = || {
+            vec![horner(
+                tails,
+                beta.lock()
+                    .expect("no holder panics")
+                    .expect("the proof drew its challenges"),
+            )]
+        };
         let proof = prove_linked(bases, &pk, &circuit, &[], &digest, secrets, rng)?;
-        proofs.push(Registration { key: key.encode(), first: shape.first as u32, count: shape.count as u32, proof });
+        proofs.push(Registration {
+            key: key.encode(),
+            first: shape.first as u32,
+            count: shape.count as u32,
+            proof,
+        });
     }
     progress.step("registration", total, total);
     Ok(proofs)
@@ -174,19 +229,26 @@ fn register(
 fn bases_for(source: &SrsSource, scheme: Scheme, k: u32) -> Result<Bases, ProveError> {
     match (scheme, source) {
         (Scheme::Ipa, SrsSource::Transparent) => Ok(Bases::transparent(k)),
-        (Scheme::Kzg, SrsSource::InsecureDevelopment) => Ok(Bases::of_known_tau(k, scalar_from_ark(&dev_tau()))),
+        (Scheme::Kzg, SrsSource::InsecureDevelopment) => {
+            Ok(Bases::of_known_tau(k, scalar_from_ark(&dev_tau())))
+        }
         (Scheme::Kzg, SrsSource::File(path)) => {
-            let bytes = read_srs_file(path).map_err(|source| ProveError::Read { path: path.display().to_string(), source })?;
+            let bytes = read_srs_file(path).map_err(|source| ProveError::Read {
+                path: path.display().to_string(),
+                source,
+            })?;
             let bases = read_srs(&bytes, k)?;
             if bases.scheme() != Scheme::Kzg {
                 return Err(super::SrsError::Format.into());
             }
             Ok(bases)
         }
-        (Scheme::Kzg, SrsSource::Transparent) => {
-            Err(ProveError::Scheme("kzg needs a reference string: give --srs FILE, or --insecure-dev-srs for development"))
-        }
-        (Scheme::Ipa, _) => Err(ProveError::Scheme("ipa takes no reference string: leave --srs and --insecure-dev-srs out")),
+        (Scheme::Kzg, SrsSource::Transparent) => Err(ProveError::Scheme(
+            "kzg needs a reference string: give --srs FILE, or --insecure-dev-srs for development",
+        )),
+        (Scheme::Ipa, _) => Err(ProveError::Scheme(
+            "ipa takes no reference string: leave --srs and --insecure-dev-srs out",
+        )),
     }
 }
 
@@ -198,7 +260,11 @@ fn released_names(skeleton: &Skeleton) -> Vec<String> {
     let mut names = vec![];
     for output in &skeleton.outputs {
         for i in 0..output.scalars.len() {
-            names.push(if output.scalars.len() == 1 { output.name.clone() } else { format!("{}[{i}]", output.name) });
+            names.push(if output.scalars.len() == 1 {
+                output.name.clone()
+            } else {
+                format!("{}[{i}]", output.name)
+            });
         }
     }
     names.truncate(skeleton.released.len());
@@ -218,10 +284,17 @@ pub struct RebuiltKeys {
 ///
 /// # Errors
 /// When the bytes are not canonical, or the reference string does not fit.
-pub fn rebuild(skeleton: &[u8], params: &[u8], srs: &SrsSource, progress: &dyn Progress) -> Result<RebuiltKeys, ProveError> {
+pub fn rebuild(
+    skeleton: &[u8],
+    params: &[u8],
+    srs: &SrsSource,
+    progress: &dyn Progress,
+) -> Result<RebuiltKeys, ProveError> {
     let params = CircuitParams::from_bytes(params)?;
-    let skeleton = Skeleton::from_bytes(skeleton)
-        .map_err(|e| crate::circuit::CircuitError::Params { reason: format!("the skeleton is not acceptable: {e}") })?;
+    let skeleton =
+        Skeleton::from_bytes(skeleton).map_err(|e| crate::circuit::CircuitError::Params {
+            reason: format!("the skeleton is not acceptable: {e}"),
+        })?;
     let layout = Layout::new(&skeleton, &params)?;
     let bases = bases_for(srs, params.scheme, params.k)?;
     progress.step("keys", 0, 1);
@@ -238,5 +311,8 @@ pub fn rebuild(skeleton: &[u8], params: &[u8], srs: &SrsSource, progress: &dyn P
         registration_ids.push(portable_registration_key(&bases, &shape, &vk)?.circuit_id());
     }
     progress.step("registration keys", total, total);
-    Ok(RebuiltKeys { circuit_id, registration_ids })
+    Ok(RebuiltKeys {
+        circuit_id,
+        registration_ids,
+    })
 }

@@ -17,34 +17,63 @@ use crate::circuit::registration::{RegistrationCircuit, RegistrationShape};
 pub(crate) type ProvingKey = plonk::ProvingKey<G1Affine>;
 
 /// Proving key of any of our circuits.
-pub(crate) fn proving_key(bases: &Bases, circuit: &impl Circuit<Fr>) -> Result<ProvingKey, ProveError> {
+pub(crate) fn proving_key(
+    bases: &Bases,
+    circuit: &impl Circuit<Fr>,
+) -> Result<ProvingKey, ProveError> {
     keygen_pk2(bases, circuit, false).map_err(ProveError::halo2)
 }
 
 /// Verifying key alone.
-pub(crate) fn verifying_key(bases: &Bases, circuit: &impl Circuit<Fr>) -> Result<plonk::VerifyingKey<G1Affine>, ProveError> {
+pub(crate) fn verifying_key(
+    bases: &Bases,
+    circuit: &impl Circuit<Fr>,
+) -> Result<plonk::VerifyingKey<G1Affine>, ProveError> {
     keygen_vk_custom(bases, circuit, false).map_err(ProveError::halo2)
 }
 
 /// Reference string of the portable keys.
 fn srs(bases: &Bases) -> Srs {
     match &bases.extra {
-        Extra::Ipa { w, u } => Srs::Ipa { w: g1_to_ark(w), u: g1_to_ark(u) },
-        Extra::Kzg { tau_n, g2, tau_g2 } => {
-            Srs::Kzg { g1: g1_to_ark(&bases.g[0]), tau_n_g1: g1_to_ark(tau_n), g2: g2_to_ark(g2), tau_g2: g2_to_ark(tau_g2) }
-        }
+        Extra::Ipa { w, u } => Srs::Ipa {
+            w: g1_to_ark(w),
+            u: g1_to_ark(u),
+        },
+        Extra::Kzg { tau_n, g2, tau_g2 } => Srs::Kzg {
+            g1: g1_to_ark(&bases.g[0]),
+            tau_n_g1: g1_to_ark(tau_n),
+            g2: g2_to_ark(g2),
+            tau_g2: g2_to_ark(tau_g2),
+        },
     }
 }
 
 /// The portable key of the model circuit.
-pub(crate) fn portable_model_key(bases: &Bases, shape: &Arc<Shape>, vk: &plonk::VerifyingKey<G1Affine>) -> Result<VerifyingKey, ProveError> {
+pub(crate) fn portable_model_key(
+    bases: &Bases,
+    shape: &Arc<Shape>,
+    vk: &plonk::VerifyingKey<G1Affine>,
+) -> Result<VerifyingKey, ProveError> {
     let layout = &shape.layout;
     let phases = vk.cs().advice_column_phase();
     // V and z are the first two columns of phase 1; beta and gamma the first and third challenges.
-    let v = phases.iter().position(|p| *p == 1).expect("there is a second phase") as u32;
+    let v = phases
+        .iter()
+        .position(|p| *p == 1)
+        .expect("there is a second phase") as u32;
     let links = vec![
-        Link { kind: LinkKind::Model, column: v, challenge: 0, count: layout.weight_columns as u32 },
-        Link { kind: LinkKind::Inputs, column: v + 1, challenge: 2, count: layout.params.batch },
+        Link {
+            kind: LinkKind::Model,
+            column: v,
+            challenge: 0,
+            count: layout.weight_columns as u32,
+        },
+        Link {
+            kind: LinkKind::Inputs,
+            column: v + 1,
+            challenge: 2,
+            count: layout.params.batch,
+        },
     ];
     let input_rows: Vec<u32> = layout.input_rows().iter().map(|r| *r as u32).collect();
     let released_rows: Vec<u32> = layout.released_rows().iter().map(|r| *r as u32).collect();
@@ -57,7 +86,10 @@ pub(crate) fn portable_model_key(bases: &Bases, shape: &Arc<Shape>, vk: &plonk::
     let linkage = Linkage {
         links,
         tail_bases: bases.g_lagrange[layout.usable..].to_vec(),
-        row_bases: rows.iter().map(|r| (*r, bases.g_lagrange[*r as usize])).collect(),
+        row_bases: rows
+            .iter()
+            .map(|r| (*r, bases.g_lagrange[*r as usize]))
+            .collect(),
         input_rows,
         instance_length: Some(released_rows.last().map_or(0, |r| r + 1)),
         released_rows,
@@ -71,11 +103,21 @@ pub(crate) fn portable_registration_key(
     shape: &RegistrationShape,
     vk: &plonk::VerifyingKey<G1Affine>,
 ) -> Result<VerifyingKey, ProveError> {
-    let v = vk.cs().advice_column_phase().iter().position(|p| *p == 1).expect("there is a second phase") as u32;
+    let v = vk
+        .cs()
+        .advice_column_phase()
+        .iter()
+        .position(|p| *p == 1)
+        .expect("there is a second phase") as u32;
     // Its own count of queries decides its blinding rows.
     let usable = (1 << shape.k) - (vk.cs().blinding_factors() + 1);
     let linkage = Linkage {
-        links: vec![Link { kind: LinkKind::Model, column: v, challenge: 0, count: shape.count as u32 }],
+        links: vec![Link {
+            kind: LinkKind::Model,
+            column: v,
+            challenge: 0,
+            count: shape.count as u32,
+        }],
         tail_bases: bases.g_lagrange[usable..].to_vec(),
         row_bases: vec![],
         input_rows: vec![],
@@ -103,7 +145,11 @@ pub(crate) fn registration_circuits(layout: &Layout) -> Vec<RegistrationCircuit>
         .step_by(step)
         .map(|first| {
             let count = step.min(layout.weight_columns - first);
-            RegistrationCircuit { shape: Some(Arc::new(RegistrationShape::new(layout, first, count))), witness: None, seen: Arc::default() }
+            RegistrationCircuit {
+                shape: Some(Arc::new(RegistrationShape::new(layout, first, count))),
+                witness: None,
+                seen: Arc::default(),
+            }
         })
         .collect()
 }

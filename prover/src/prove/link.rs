@@ -42,16 +42,28 @@ pub(crate) fn wipe(x: &mut Fr) {
 }
 
 /// Replays halo2's draws: the blinding of the first `wanted` columns of phase 1.
-pub(crate) fn replay(mut seed: [u8; 32], phase_zero: usize, phase_one: usize, tail: usize, wanted: usize) -> Vec<Blinding> {
+pub(crate) fn replay(
+    mut seed: [u8; 32],
+    phase_zero: usize,
+    phase_one: usize,
+    tail: usize,
+    wanted: usize,
+) -> Vec<Blinding> {
     let mut rng = ChaCha20Rng::from_seed(seed);
     seed.zeroize();
     for _ in 0..phase_zero * (tail + 1) {
         Fr::random(&mut rng);
     }
-    let mut tails: Vec<Vec<Fr>> = (0..phase_one).map(|_| (0..tail).map(|_| Fr::random(&mut rng)).collect()).collect();
+    let mut tails: Vec<Vec<Fr>> = (0..phase_one)
+        .map(|_| (0..tail).map(|_| Fr::random(&mut rng)).collect())
+        .collect();
     let blinds: Vec<Fr> = (0..phase_one).map(|_| Fr::random(&mut rng)).collect();
     tails.truncate(wanted);
-    tails.into_iter().zip(blinds).map(|(tail, blind)| Blinding { tail, blind }).collect()
+    tails
+        .into_iter()
+        .zip(blinds)
+        .map(|(tail, blind)| Blinding { tail, blind })
+        .collect()
 }
 
 /// One linked column: its blinding, and the secrets of the commitments that it combines.

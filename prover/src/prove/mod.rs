@@ -19,7 +19,9 @@ mod stock;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use bases::SrsError;
-pub use compile::{compile, rebuild, CircuitDescription, CompileOptions, InputVisibility, RebuiltKeys, SrsSource};
+pub use compile::{
+    compile, rebuild, CircuitDescription, CompileOptions, InputVisibility, RebuiltKeys, SrsSource,
+};
 pub use rows::{commit_row, prove, CommittedRow, EvidenceProofs, Row};
 pub use stock::{verify_reference, ReferenceError};
 

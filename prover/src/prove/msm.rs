@@ -30,7 +30,10 @@ pub(crate) fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     assert_eq!(scalars.len(), bases.len(), "one base for each scalar");
     if scalars.len() >= 2 * PARALLEL && rayon::current_num_threads() > 1 {
         let half = scalars.len() / 2;
-        let (a, b) = rayon::join(|| msm(&scalars[..half], &bases[..half]), || msm(&scalars[half..], &bases[half..]));
+        let (a, b) = rayon::join(
+            || msm(&scalars[..half], &bases[..half]),
+            || msm(&scalars[half..], &bases[half..]),
+        );
         return a + b;
     }
     let mut items = Vec::with_capacity(scalars.len());
@@ -45,7 +48,11 @@ pub(crate) fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
             limbs = to_limbs(&-s);
         }
         bits = bits.max(bit_length(&limbs));
-        items.push(Digits { limbs: [limbs[0], limbs[1], limbs[2], limbs[3], 0], negative, index: index as u32 });
+        items.push(Digits {
+            limbs: [limbs[0], limbs[1], limbs[2], limbs[3], 0],
+            negative,
+            index: index as u32,
+        });
     }
     if items.is_empty() {
         return G1::identity();
@@ -78,11 +85,16 @@ const HALF_TOP: u64 = 0x1832_2739_7098_d014;
 fn to_limbs(s: &Fr) -> [u64; 4] {
     let repr = s.to_repr();
     let bytes: &[u8] = repr.as_ref();
-    std::array::from_fn(|i| u64::from_le_bytes(bytes[8 * i..8 * i + 8].try_into().expect("eight bytes")))
+    std::array::from_fn(|i| {
+        u64::from_le_bytes(bytes[8 * i..8 * i + 8].try_into().expect("eight bytes"))
+    })
 }
 
 fn bit_length(limbs: &[u64; 4]) -> usize {
-    (0..4).rev().find(|i| limbs[*i] != 0).map_or(0, |i| 64 * i + 64 - limbs[i].leading_zeros() as usize)
+    (0..4)
+        .rev()
+        .find(|i| limbs[*i] != 0)
+        .map_or(0, |i| 64 * i + 64 - limbs[i].leading_zeros() as usize)
 }
 
 /// Window width that minimises additions: points per window plus two per bucket.
@@ -160,7 +172,11 @@ fn group_sums(items: &[Digits], bases: &[G1Affine], c: usize, low: usize, top: u
             let bucket = w * buckets + d.unsigned_abs() as usize - 1;
             let p = bases[item.index as usize];
             let place = &mut points[next[bucket] as usize];
-            *place = if (d < 0) != item.negative { G1Affine { x: p.x, y: -p.y } } else { p };
+            *place = if (d < 0) != item.negative {
+                G1Affine { x: p.x, y: -p.y }
+            } else {
+                p
+            };
             next[bucket] += 1;
         }
     }
@@ -256,7 +272,10 @@ fn add(p: G1Affine, q: G1Affine, inverse: Fq) -> G1Affine {
         return G1Affine::default();
     };
     let x = slope.square() - p.x - q.x;
-    G1Affine { x, y: slope * (p.x - x) - p.y }
+    G1Affine {
+        x,
+        y: slope * (p.x - x) - p.y,
+    }
 }
 
 #[cfg(test)]
@@ -267,13 +286,18 @@ mod tests {
     use rand_core::{RngCore, SeedableRng};
 
     fn naive(s: &[Fr], b: &[G1Affine]) -> G1 {
-        s.iter().zip(b).map(|(s, b)| *b * s).fold(G1::identity(), |a, b| a + b)
+        s.iter()
+            .zip(b)
+            .map(|(s, b)| *b * s)
+            .fold(G1::identity(), |a, b| a + b)
     }
 
     #[test]
     fn equals_the_sum_of_multiples() {
         let mut rng = ChaCha20Rng::from_seed([3; 32]);
-        let bases: Vec<G1Affine> = (0..1500).map(|_| G1::random(&mut rng).to_affine()).collect();
+        let bases: Vec<G1Affine> = (0..1500)
+            .map(|_| G1::random(&mut rng).to_affine())
+            .collect();
         let kinds: [&dyn Fn(&mut ChaCha20Rng) -> Fr; 5] = [
             &|rng| Fr::random(rng),
             &|rng| Fr::from(rng.next_u64() % 64),
@@ -294,10 +318,16 @@ mod tests {
         let p = G1::generator().to_affine();
         let bases = [p, p, -p, G1Affine::default(), p, -p, p];
         for seed in 0..20u64 {
-            let s: Vec<Fr> = (0..7).map(|i| Fr::from(seed * i % 5) - Fr::from(2)).collect();
+            let s: Vec<Fr> = (0..7)
+                .map(|i| Fr::from(seed * i % 5) - Fr::from(2))
+                .collect();
             assert_eq!(msm(&s, &bases), naive(&s, &bases));
         }
-        let edge = [Fr::from_raw([0, 0, 0, HALF_TOP]), -Fr::from_raw([0, 0, 0, HALF_TOP]), Fr::from_raw([u64::MAX; 4])];
+        let edge = [
+            Fr::from_raw([0, 0, 0, HALF_TOP]),
+            -Fr::from_raw([0, 0, 0, HALF_TOP]),
+            Fr::from_raw([u64::MAX; 4]),
+        ];
         assert_eq!(msm(&edge, &bases[..3]), naive(&edge, &bases[..3]));
     }
 }

@@ -24,19 +24,31 @@ use super::scheme::OwnScheme;
 impl Bases {
     /// halo2's KZG parameters over the same points.
     pub(crate) fn stock_kzg(&self) -> ParamsKZG<Bn256> {
-        let Extra::Kzg { g2, tau_g2, .. } = &self.extra else { unreachable!("asked of KZG bases only") };
-        kzg_params(self.k, self.g.clone(), self.g_lagrange.clone(), *g2, *tau_g2)
+        let Extra::Kzg { g2, tau_g2, .. } = &self.extra else {
+            unreachable!("asked of KZG bases only")
+        };
+        kzg_params(
+            self.k,
+            self.g.clone(),
+            self.g_lagrange.clone(),
+            *g2,
+            *tau_g2,
+        )
     }
 
     /// halo2's IPA parameters over the same generators. With `lagrange` unset its Lagrange bases are left out:
     /// opening does not need them, and decompressing them takes as long as the generators.
     pub(crate) fn stock_ipa(&self, lagrange: bool) -> ParamsIPA<G1Affine> {
-        let Extra::Ipa { w, u } = &self.extra else { unreachable!("asked of IPA bases only") };
+        let Extra::Ipa { w, u } = &self.extra else {
+            unreachable!("asked of IPA bases only")
+        };
         let mut bytes = self.k.to_le_bytes().to_vec();
         let mut put = |p: &G1Affine| bytes.extend_from_slice(p.to_bytes().as_ref());
         self.g.iter().for_each(&mut put);
         let identity = G1Affine::default();
-        self.g_lagrange.iter().for_each(|p| put(if lagrange { p } else { &identity }));
+        self.g_lagrange
+            .iter()
+            .for_each(|p| put(if lagrange { p } else { &identity }));
         put(w);
         put(u);
         ParamsIPA::read(&mut &bytes[..]).expect("points written a moment ago")
@@ -45,7 +57,13 @@ impl Bases {
 
 /// halo2's KZG parameters of given points. The crate makes them from other parameters only; which ones does not
 /// matter, every field is replaced.
-pub(crate) fn kzg_params(k: u32, g: Vec<G1Affine>, g_lagrange: Vec<G1Affine>, g2: G2Affine, tau_g2: G2Affine) -> ParamsKZG<Bn256> {
+pub(crate) fn kzg_params(
+    k: u32,
+    g: Vec<G1Affine>,
+    g_lagrange: Vec<G1Affine>,
+    g2: G2Affine,
+    tau_g2: G2Affine,
+) -> ParamsKZG<Bn256> {
     let any = ParamsKZG::<Bn256>::setup(1, ChaCha20Rng::from_seed([0; 32]));
     any.from_parts(k, g, Some(g_lagrange), g2, tau_g2)
 }
@@ -61,7 +79,12 @@ impl<'p> Prover<'p, OwnScheme> for OwnShplonk<'p> {
         OwnShplonk(params)
     }
 
-    fn create_proof<'com, E, T, R, I>(&self, rng: R, transcript: &mut T, queries: I) -> io::Result<()>
+    fn create_proof<'com, E, T, R, I>(
+        &self,
+        rng: R,
+        transcript: &mut T,
+        queries: I,
+    ) -> io::Result<()>
     where
         E: EncodedChallenge<G1Affine>,
         T: TranscriptWrite<G1Affine, E>,
@@ -70,7 +93,9 @@ impl<'p> Prover<'p, OwnScheme> for OwnShplonk<'p> {
     {
         let params = self.0.stock_kzg();
         let prover = ProverSHPLONK::new(&params);
-        <ProverSHPLONK<'_, Bn256> as Prover<'_, KZGCommitmentScheme<Bn256>>>::create_proof(&prover, rng, transcript, queries)
+        <ProverSHPLONK<'_, Bn256> as Prover<'_, KZGCommitmentScheme<Bn256>>>::create_proof(
+            &prover, rng, transcript, queries,
+        )
     }
 }
 
@@ -85,7 +110,12 @@ impl<'p> Prover<'p, OwnScheme> for OwnIpa<'p> {
         OwnIpa(params)
     }
 
-    fn create_proof<'com, E, T, R, I>(&self, rng: R, transcript: &mut T, queries: I) -> io::Result<()>
+    fn create_proof<'com, E, T, R, I>(
+        &self,
+        rng: R,
+        transcript: &mut T,
+        queries: I,
+    ) -> io::Result<()>
     where
         E: EncodedChallenge<G1Affine>,
         T: TranscriptWrite<G1Affine, E>,
@@ -93,7 +123,10 @@ impl<'p> Prover<'p, OwnScheme> for OwnIpa<'p> {
         R: RngCore,
     {
         let params = self.0.stock_ipa(false);
-        let prover = <ProverIPA<'_, G1Affine> as Prover<'_, IPACommitmentScheme<G1Affine>>>::new(&params);
-        <ProverIPA<'_, G1Affine> as Prover<'_, IPACommitmentScheme<G1Affine>>>::create_proof(&prover, rng, transcript, queries)
+        let prover =
+            <ProverIPA<'_, G1Affine> as Prover<'_, IPACommitmentScheme<G1Affine>>>::new(&params);
+        <ProverIPA<'_, G1Affine> as Prover<'_, IPACommitmentScheme<G1Affine>>>::create_proof(
+            &prover, rng, transcript, queries,
+        )
     }
 }

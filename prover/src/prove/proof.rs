@@ -18,7 +18,8 @@ use super::ProveError;
 /// The two scalars that a transcript absorbs of a statement digest.
 pub(crate) fn digest_scalars(digest: &[u8; 32]) -> [Fr; 2] {
     let half = |b: &[u8]| {
-        let word = |i: usize| u64::from_le_bytes(b[8 * i..8 * i + 8].try_into().expect("eight bytes"));
+        let word =
+            |i: usize| u64::from_le_bytes(b[8 * i..8 * i + 8].try_into().expect("eight bytes"));
         Fr::from_raw([word(0), word(1), 0, 0])
     };
     [half(&digest[..16]), half(&digest[16..])]
@@ -37,7 +38,9 @@ pub(crate) fn prove_linked<C: Circuit<Fr>>(
 ) -> Result<Vec<u8>, ProveError> {
     let mut transcript = Writer::init(vec![]);
     for scalar in digest_scalars(digest) {
-        transcript.common_scalar(scalar).map_err(ProveError::transcript)?;
+        transcript
+            .common_scalar(scalar)
+            .map_err(ProveError::transcript)?;
     }
     // 1. halo2's proof, from a fresh seed.
     let mut seed = [0u8; 32];
@@ -45,10 +48,22 @@ pub(crate) fn prove_linked<C: Circuit<Fr>>(
     let stream = ChaCha20Rng::from_seed(seed);
     let circuits = std::slice::from_ref(circuit);
     match bases.extra {
-        Extra::Ipa { .. } => create_proof::<OwnScheme, OwnIpa<'_>, _, _, _, _>(bases, pk, circuits, &[instance], stream, &mut transcript),
-        Extra::Kzg { .. } => {
-            create_proof::<OwnScheme, OwnShplonk<'_>, _, _, _, _>(bases, pk, circuits, &[instance], stream, &mut transcript)
-        }
+        Extra::Ipa { .. } => create_proof::<OwnScheme, OwnIpa<'_>, _, _, _, _>(
+            bases,
+            pk,
+            circuits,
+            &[instance],
+            stream,
+            &mut transcript,
+        ),
+        Extra::Kzg { .. } => create_proof::<OwnScheme, OwnShplonk<'_>, _, _, _, _>(
+            bases,
+            pk,
+            circuits,
+            &[instance],
+            stream,
+            &mut transcript,
+        ),
     }
     .map_err(ProveError::halo2)?;
     // 2. The link.
@@ -59,9 +74,16 @@ pub(crate) fn prove_linked<C: Circuit<Fr>>(
     let mut tails = secrets();
     let blindings = replay(seed, zero, phases.len() - zero, tail, tails.len());
     seed.zeroize();
-    let columns: Vec<LinkedColumn> =
-        blindings.into_iter().zip(&tails).map(|(blinding, tail)| LinkedColumn { blinding, combined_tail: *tail }).collect();
-    prove_link(&mut transcript, bases, (1 << bases.k) - tail, &columns, rng).map_err(ProveError::transcript)?;
+    let columns: Vec<LinkedColumn> = blindings
+        .into_iter()
+        .zip(&tails)
+        .map(|(blinding, tail)| LinkedColumn {
+            blinding,
+            combined_tail: *tail,
+        })
+        .collect();
+    prove_link(&mut transcript, bases, (1 << bases.k) - tail, &columns, rng)
+        .map_err(ProveError::transcript)?;
     tails.iter_mut().for_each(super::link::wipe);
     Ok(transcript.finalize())
 }

@@ -64,18 +64,35 @@ impl CommittedRow {
 }
 
 /// Commits to a row's input: fresh r_t, or none where inputs are public.
-pub fn commit_row(artifact: &Artifact, row: Row, rng: &mut (impl RngCore + CryptoRng)) -> Result<CommittedRow, ProveError> {
+pub fn commit_row(
+    artifact: &Artifact,
+    row: Row,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<CommittedRow, ProveError> {
     let expected = artifact.shape.layout.program.inputs.len();
     if row.input.len() != expected {
-        let reason = format!("{} values where the model takes {expected}", row.input.len());
+        let reason = format!(
+            "{} values where the model takes {expected}",
+            row.input.len()
+        );
         return Err(CircuitError::Input { reason }.into());
     }
     let blinding = match artifact.inputs {
         InputVisibility::Committed => Fr::random(rng),
         InputVisibility::Public => Fr::ZERO,
     };
-    let point = commit_input(&artifact.bases, &artifact.shape.layout, &row.input, blinding).to_affine();
-    Ok(CommittedRow { row, blinding, point })
+    let point = commit_input(
+        &artifact.bases,
+        &artifact.shape.layout,
+        &row.input,
+        blinding,
+    )
+    .to_affine();
+    Ok(CommittedRow {
+        row,
+        blinding,
+        point,
+    })
 }
 
 /// Proofs of one artifact's rows.
@@ -92,7 +109,12 @@ impl EvidenceProofs {
             true => BundleRef::Embedded(artifact.bundle_bytes().to_vec()),
             false => BundleRef::Digest(artifact.bundle_digest()),
         };
-        Evidence { bundles: vec![bundle], origin: String::new(), proofs: self.proofs.clone() }.encode()
+        Evidence {
+            bundles: vec![bundle],
+            origin: String::new(),
+            proofs: self.proofs.clone(),
+        }
+        .encode()
     }
 }
 
@@ -114,7 +136,10 @@ pub fn prove(
     let mut proved = vec![];
     for (i, chunk) in rows.chunks(batch).enumerate() {
         progress.step("prove", (i * batch) as u64, total);
-        let committed = chunk.iter().map(|row| commit_row(artifact, row.clone(), rng)).collect::<Result<Vec<_>, _>>()?;
+        let committed = chunk
+            .iter()
+            .map(|row| commit_row(artifact, row.clone(), rng))
+            .collect::<Result<Vec<_>, _>>()?;
         proved.push(prove_batch(artifact, &committed, rng)?);
     }
     progress.step("prove", total, total);
@@ -122,7 +147,11 @@ pub fn prove(
 }
 
 /// Proves one batch of committed rows.
-fn prove_batch(artifact: &Artifact, rows: &[CommittedRow], rng: &mut (impl RngCore + CryptoRng)) -> Result<ProvedRows, ProveError> {
+fn prove_batch(
+    artifact: &Artifact,
+    rows: &[CommittedRow],
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<ProvedRows, ProveError> {
     let layout = &artifact.shape.layout;
     let batch = layout.batch();
     // 1. Evaluate; slots without a row repeat the last.
@@ -159,40 +188,76 @@ fn prove_batch(artifact: &Artifact, rows: &[CommittedRow], rng: &mut (impl RngCo
         .enumerate()
         .map(|(t, row)| {
             let digest = metadata_digest(&row_salt(&salt, t as u64), &row.row.metadata);
-            leaf_hash(&row.commitment(), &ark_released[t * per_row..(t + 1) * per_row], &digest)
+            leaf_hash(
+                &row.commitment(),
+                &ark_released[t * per_row..(t + 1) * per_row],
+                &digest,
+            )
         })
         .collect();
     let inputs: Vec<_> = rows.iter().map(|r| g1_to_ark(&r.point)).collect();
     let model: Vec<_> = artifact.commitment.points.iter().map(g1_to_ark).collect();
-    let statement =
-        Statement { claimed: Claimed::Decisions, model: &model, inputs: &inputs, leaves: &leaves, origin: "", released: &ark_released };
+    let statement = Statement {
+        claimed: Claimed::Decisions,
+        model: &model,
+        inputs: &inputs,
+        leaves: &leaves,
+        origin: "",
+        released: &ark_released,
+    };
     let digest = statement.digest(artifact.prepared.key().scheme(), &artifact.circuit_id());
     // 3. The proof.
     let zero = PhaseZero::new(layout, &cells, layout.params.scheme == Scheme::Kzg, rng);
     let circuit = ModelCircuit {
-        witness: Some(Arc::new(Witness { weights: artifact.weights.clone(), zero, tamper: None })),
+        witness: Some(Arc::new(Witness {
+            weights: artifact.weights.clone(),
+            zero,
+            tamper: None,
+        })),
         ..ModelCircuit::empty(&artifact.shape)
     };
     let secrets = || {
-        let drawn = circuit.seen.lock().expect("no holder panics").expect("the proof drew its challenges");
+        let drawn = circuit
+            .seen
+            .lock()
+            .expect("no holder panics")
+            .expect("the proof drew its challenges");
         let mut blindings: Vec<Fr> = rows.iter().map(|r| r.blinding).collect();
         blindings.resize(batch, *blindings.last().expect("a batch has rows"));
-        let tails = vec![horner(&artifact.commitment.tails, drawn.beta), horner(&blindings, drawn.gamma)];
+        let tails = vec![
+            horner(&artifact.commitment.tails, drawn.beta),
+            horner(&blindings, drawn.gamma),
+        ];
         blindings.iter_mut().for_each(wipe);
         tails
     };
-    let proof = prove_linked(&artifact.bases, &artifact.pk, &circuit, &[&instance], &digest, secrets, rng)?;
+    let proof = prove_linked(
+        &artifact.bases,
+        &artifact.pk,
+        &circuit,
+        &[&instance],
+        &digest,
+        secrets,
+        rng,
+    )?;
     // 4. What leaves has been checked as its verifier will.
     verify_prepared(&artifact.prepared, &statement, &proof).map_err(ProveError::Own)?;
     Ok(ProvedRows {
         bundle: 0,
         inputs: match artifact.inputs {
-            InputVisibility::Committed => Inputs::Committed(rows.iter().map(|r| r.commitment()).collect()),
-            InputVisibility::Public => Inputs::Public(rows.iter().map(|r| r.row.input.clone()).collect()),
+            InputVisibility::Committed => {
+                Inputs::Committed(rows.iter().map(|r| r.commitment()).collect())
+            }
+            InputVisibility::Public => {
+                Inputs::Public(rows.iter().map(|r| r.row.input.clone()).collect())
+            }
         },
         released,
         batch_salt: Some(salt),
-        metadata: rows.iter().map(|r| Metadata::Shown(r.row.metadata.clone())).collect(),
+        metadata: rows
+            .iter()
+            .map(|r| Metadata::Shown(r.row.metadata.clone()))
+            .collect(),
         disclosures: vec![],
         proof,
     })

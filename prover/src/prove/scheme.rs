@@ -3,7 +3,9 @@
 
 use std::io;
 
-use halo2_proofs::poly::commitment::{Blind, CommitmentScheme, Params, ParamsProver, ParamsVerifier};
+use halo2_proofs::poly::commitment::{
+    Blind, CommitmentScheme, Params, ParamsProver, ParamsVerifier,
+};
 use halo2_proofs::poly::kzg::msm::MSMKZG;
 use halo2_proofs::poly::{Coeff, LagrangeCoeff, Polynomial};
 use halo2curves::bn256::{Bn256, Fr, G1Affine, G1};
@@ -15,7 +17,10 @@ use super::bases::Bases;
 pub(crate) struct OwnScheme;
 
 fn unsupported() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "bases are read and written by Bases itself")
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "bases are read and written by Bases itself",
+    )
 }
 
 impl<'p> Params<'p, G1Affine> for Bases {

@@ -53,7 +53,12 @@ pub enum ReferenceError {
 ///
 /// # Errors
 /// When the bundle is not a circuit of ours, or the verifier refuses.
-pub fn verify_reference(bundle: &Bundle, released: &[ark_bn254::Fr], digest: &[u8; 32], proof: &[u8]) -> Result<(), ReferenceError> {
+pub fn verify_reference(
+    bundle: &Bundle,
+    released: &[ark_bn254::Fr],
+    digest: &[u8; 32],
+    proof: &[u8],
+) -> Result<(), ReferenceError> {
     let bad = |e: &dyn ToString| ReferenceError::Bundle(e.to_string());
     let params = CircuitParams::from_bytes(&bundle.params).map_err(|e| bad(&e))?;
     let skeleton = Skeleton::from_bytes(&bundle.skeleton).map_err(|e| bad(&e))?;
@@ -67,8 +72,12 @@ pub fn verify_reference(bundle: &Bundle, released: &[ark_bn254::Fr], digest: &[u
     for c in &key.fixed_commitments {
         bytes.extend_from_slice(g1_from_ark(c).to_bytes().as_ref());
     }
-    let vk = plonk::VerifyingKey::<G1Affine>::read::<_, ModelCircuit>(&mut &bytes[..], SerdeFormat::Processed, Some(Arc::clone(&shape)))
-        .map_err(|e| bad(&e))?;
+    let vk = plonk::VerifyingKey::<G1Affine>::read::<_, ModelCircuit>(
+        &mut &bytes[..],
+        SerdeFormat::Processed,
+        Some(Arc::clone(&shape)),
+    )
+    .map_err(|e| bad(&e))?;
     if scalar_to_ark(&vk.transcript_repr()) != key.transcript_repr {
         return Err(ReferenceError::Key);
     }
@@ -90,7 +99,13 @@ pub fn verify_reference(bundle: &Bundle, released: &[ark_bn254::Fr], digest: &[u
             let mut g = vec![G1Affine::identity(); n];
             g[0] = g1_from_ark(g1);
             let lagrange = vec![G1Affine::identity(); n];
-            let params = super::opening::kzg_params(key.k, g, lagrange, g2_from_ark(g2), g2_from_ark(tau_g2));
+            let params = super::opening::kzg_params(
+                key.k,
+                g,
+                lagrange,
+                g2_from_ark(g2),
+                g2_from_ark(tau_g2),
+            );
             verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
                 &params,
                 &vk,
@@ -110,7 +125,15 @@ pub fn verify_reference(bundle: &Bundle, released: &[ark_bn254::Fr], digest: &[u
                 .filter(|g: &Vec<_>| g.len() == n)
                 .ok_or_else(|| bad(&"it carries no generators"))?;
             let g_lagrange = super::bases::lagrange(&g, key.k);
-            let bases = Bases { k: key.k, g, g_lagrange, extra: Extra::Ipa { w: g1_from_ark(w), u: g1_from_ark(u) } };
+            let bases = Bases {
+                k: key.k,
+                g,
+                g_lagrange,
+                extra: Extra::Ipa {
+                    w: g1_from_ark(w),
+                    u: g1_from_ark(u),
+                },
+            };
             let params = bases.stock_ipa(true);
             verify_proof::<IPACommitmentScheme<G1Affine>, VerifierIPA<'_, G1Affine>, _, _, _>(
                 &params,
@@ -140,5 +163,8 @@ fn g2_from_ark(point: &ark_bn254::G2Affine) -> G2Affine {
         Option::<Fq>::from(Fq::from_repr(repr)).expect("a reduced integer")
     };
     let fq2 = |x: &ark_bn254::Fq2| Fq2::new(fq(&x.c0), fq(&x.c1));
-    G2Affine { x: fq2(&point.x), y: fq2(&point.y) }
+    G2Affine {
+        x: fq2(&point.x),
+        y: fq2(&point.y),
+    }
 }

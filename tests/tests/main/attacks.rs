@@ -29,7 +29,11 @@ fn every_flipped_byte_of_an_evidence_file_is_refused() {
             assert_ne!(judge(&bytes, &trust).verdict, Verdict::Valid, "byte {at}");
         }
         for len in (0..evidence.len()).step_by(7) {
-            assert_eq!(judge(&evidence[..len], &trust).verdict, Verdict::Invalid, "cut to {len}");
+            assert_eq!(
+                judge(&evidence[..len], &trust).verdict,
+                Verdict::Invalid,
+                "cut to {len}"
+            );
         }
         let mut longer = evidence.clone();
         longer.push(0);
@@ -50,7 +54,9 @@ fn changed_fields_are_refused_by_name() {
             assert_eq!(report.verdict, Verdict::Invalid, "{name}");
         };
         refused("a decision turned", &|e| e.proofs[0].released[1] ^= 1);
-        refused("metadata changed", &|e| e.proofs[0].metadata[0] = Metadata::Shown(b"another symbol".to_vec()));
+        refused("metadata changed", &|e| {
+            e.proofs[0].metadata[0] = Metadata::Shown(b"another symbol".to_vec())
+        });
         refused("metadata swapped", &|e| e.proofs[0].metadata.swap(0, 1));
         refused("salt changed", &|e| e.proofs[0].batch_salt = Some([7; 32]));
         refused("origin changed", &|e| e.origin = "another log".into());
@@ -86,7 +92,10 @@ fn changed_fields_are_refused_by_name() {
 
 #[test]
 fn proofs_do_not_move_between_models_circuits_and_schemes() {
-    let (one, other) = (example("compliance.onnx", Reveal::Decision), example("compliance_other.onnx", Reveal::Decision));
+    let (one, other) = (
+        example("compliance.onnx", Reveal::Decision),
+        example("compliance_other.onnx", Reveal::Decision),
+    );
     for scheme in [Scheme::Kzg, Scheme::Ipa] {
         let (a, b) = (compiled(&one, scheme, 1), compiled(&other, scheme, 1));
         assert_eq!(a.circuit_id(), b.circuit_id());
@@ -97,7 +106,10 @@ fn proofs_do_not_move_between_models_circuits_and_schemes() {
             origin: String::new(),
             proofs: proof_a.proofs.clone(),
         };
-        assert_eq!(judge(&moved.encode(), &[b.bundle_bytes(), a.bundle_bytes()]).verdict, Verdict::Invalid);
+        assert_eq!(
+            judge(&moved.encode(), &[b.bundle_bytes(), a.bundle_bytes()]).verdict,
+            Verdict::Invalid
+        );
         // A model that is not pinned is not valid.
         let own = proof_a.evidence(&a, true);
         assert_ne!(judge(&own, &[b.bundle_bytes()]).verdict, Verdict::Valid);
@@ -105,7 +117,11 @@ fn proofs_do_not_move_between_models_circuits_and_schemes() {
         let mut forged = Bundle::decode(a.bundle_bytes()).unwrap();
         forged.model = Bundle::decode(b.bundle_bytes()).unwrap().model;
         let forged = forged.encode();
-        let moved = Evidence { bundles: vec![BundleRef::Embedded(forged.clone())], origin: String::new(), proofs: proof_a.proofs.clone() };
+        let moved = Evidence {
+            bundles: vec![BundleRef::Embedded(forged.clone())],
+            origin: String::new(),
+            proofs: proof_a.proofs.clone(),
+        };
         assert_eq!(judge(&moved.encode(), &[&forged]).verdict, Verdict::Invalid);
         // Another circuit.
         let batch = compiled(&one, scheme, 2);
@@ -114,16 +130,25 @@ fn proofs_do_not_move_between_models_circuits_and_schemes() {
             origin: String::new(),
             proofs: proof_a.proofs.clone(),
         };
-        assert_eq!(judge(&moved.encode(), &[batch.bundle_bytes()]).verdict, Verdict::Invalid);
+        assert_eq!(
+            judge(&moved.encode(), &[batch.bundle_bytes()]).verdict,
+            Verdict::Invalid
+        );
     }
-    let (kzg, ipa) = (compiled(&one, Scheme::Kzg, 1), compiled(&one, Scheme::Ipa, 1));
+    let (kzg, ipa) = (
+        compiled(&one, Scheme::Kzg, 1),
+        compiled(&one, Scheme::Ipa, 1),
+    );
     let proof = prove(&kzg, &trades(&one, 1), &mut rng(), &Silent).unwrap();
     let moved = Evidence {
         bundles: vec![BundleRef::Embedded(ipa.bundle_bytes().to_vec())],
         origin: String::new(),
         proofs: proof.proofs,
     };
-    assert_eq!(judge(&moved.encode(), &[ipa.bundle_bytes()]).verdict, Verdict::Invalid);
+    assert_eq!(
+        judge(&moved.encode(), &[ipa.bundle_bytes()]).verdict,
+        Verdict::Invalid
+    );
 }
 
 #[test]
@@ -135,9 +160,16 @@ fn registration_and_bases_are_checked() {
             let mut changed = bundle.clone();
             change(&mut changed);
             let bytes = changed.encode();
-            let evidence =
-                Evidence { bundles: vec![BundleRef::Embedded(bytes.clone())], origin: String::new(), proofs: proofs.proofs.clone() };
-            assert_ne!(judge(&evidence.encode(), &[&bytes]).verdict, Verdict::Valid, "{name}");
+            let evidence = Evidence {
+                bundles: vec![BundleRef::Embedded(bytes.clone())],
+                origin: String::new(),
+                proofs: proofs.proofs.clone(),
+            };
+            assert_ne!(
+                judge(&evidence.encode(), &[&bytes]).verdict,
+                Verdict::Valid,
+                "{name}"
+            );
         };
         refused("no registration", &|b| b.registration.clear());
         refused("a registration proof changed", &|b| {
@@ -167,21 +199,38 @@ fn the_stock_verifier_agrees() {
         let bundle = Bundle::decode(artifact.bundle_bytes()).unwrap();
         let key = VerifyingKey::decode(&bundle.key).unwrap();
         let p = &proofs.proofs[0];
-        let Inputs::Committed(inputs) = &p.inputs else { panic!("inputs are committed") };
+        let Inputs::Committed(inputs) = &p.inputs else {
+            panic!("inputs are committed")
+        };
         let released: Vec<ark_bn254::Fr> = p.released.iter().map(|x| scalar_from_i64(*x)).collect();
         let salt = p.batch_salt.unwrap();
         let leaves: Vec<[u8; 32]> = inputs
             .iter()
             .enumerate()
             .map(|(t, c)| {
-                let Metadata::Shown(m) = &p.metadata[t] else { panic!("metadata is shown") };
-                leaf_hash(c, &released[t..t + 1], &metadata_digest(&row_salt(&salt, t as u64), m))
+                let Metadata::Shown(m) = &p.metadata[t] else {
+                    panic!("metadata is shown")
+                };
+                leaf_hash(
+                    c,
+                    &released[t..t + 1],
+                    &metadata_digest(&row_salt(&salt, t as u64), m),
+                )
             })
             .collect();
-        let points: Vec<_> = inputs.iter().map(|c| point_from_bytes(c).unwrap()).collect();
+        let points: Vec<_> = inputs
+            .iter()
+            .map(|c| point_from_bytes(c).unwrap())
+            .collect();
         let model = points_from_bytes(&bundle.model).unwrap();
-        let statement =
-            Statement { claimed: Claimed::Decisions, model: &model, inputs: &points, leaves: &leaves, origin: "", released: &released };
+        let statement = Statement {
+            claimed: Claimed::Decisions,
+            model: &model,
+            inputs: &points,
+            leaves: &leaves,
+            origin: "",
+            released: &released,
+        };
         let digest = statement.digest(key.scheme(), &key.circuit_id());
         verify_reference(&bundle, &released, &digest, &p.proof).unwrap();
         let mut wrong = released.clone();

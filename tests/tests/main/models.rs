@@ -15,13 +15,33 @@ use super::end_to_end::judge;
 
 /// Input rows (flat, as integers) of a model folder: `io.json` or `input.json`.
 fn input_rows(model: &IntegerModel, folder: &Path) -> Vec<Vec<i64>> {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).ok().map(|t| serde_json::from_str::<Value>(&t).expect("valid JSON"));
-    let floats = |v: &Value| v.as_array().expect("a list").iter().map(|x| x.as_f64().expect("a number")).collect::<Vec<f64>>();
+    let read = |name: &str| {
+        fs::read_to_string(folder.join(name))
+            .ok()
+            .map(|t| serde_json::from_str::<Value>(&t).expect("valid JSON"))
+    };
+    let floats = |v: &Value| {
+        v.as_array()
+            .expect("a list")
+            .iter()
+            .map(|x| x.as_f64().expect("a number"))
+            .collect::<Vec<f64>>()
+    };
     let per_input: Vec<Vec<f64>> = if let Some(io) = read("io.json") {
-        model.skeleton.inputs.iter().map(|i| floats(&io["inputs"][&i.name]["values"])).collect()
+        model
+            .skeleton
+            .inputs
+            .iter()
+            .map(|i| floats(&io["inputs"][&i.name]["values"]))
+            .collect()
     } else {
         let input = read("input.json").expect("the folder holds inputs");
-        input["input_data"].as_array().expect("a list per input").iter().map(floats).collect()
+        input["input_data"]
+            .as_array()
+            .expect("a list per input")
+            .iter()
+            .map(floats)
+            .collect()
     };
     let len = |i: usize| model.skeleton.inputs[i].shape.iter().product::<u32>() as usize;
     let rows = per_input[0].len() / len(0);
@@ -33,7 +53,11 @@ fn input_rows(model: &IntegerModel, folder: &Path) -> Vec<Vec<i64>> {
                 .flat_map(|(i, values)| {
                     values[r * len(i)..(r + 1) * len(i)]
                         .iter()
-                        .map(|x| quantize_input(&model.skeleton.inputs[i], *x).expect("finite").0)
+                        .map(|x| {
+                            quantize_input(&model.skeleton.inputs[i], *x)
+                                .expect("finite")
+                                .0
+                        })
                         .collect::<Vec<_>>()
                 })
                 .collect()
@@ -46,20 +70,40 @@ fn prove_one(path: &Path, folder: &Path, scheme: Scheme, reveal: Reveal) {
     let model = load_model(path, reveal);
     let rows = input_rows(&model, folder);
     let artifact = compiled(&model, scheme, 1);
-    let row = Row { input: rows[0].clone(), metadata: vec![] };
+    let row = Row {
+        input: rows[0].clone(),
+        metadata: vec![],
+    };
     let proofs = prove(&artifact, std::slice::from_ref(&row), &mut rng(), &Silent).unwrap();
-    assert_eq!(proofs.proofs[0].released, model.released_of(&model.eval(&row.input)), "{name}");
-    let report = judge(&proofs.evidence(&artifact, true), &[artifact.bundle_bytes()]);
-    assert_eq!(report.verdict, Verdict::Valid, "{name} {scheme:?} {reveal:?}: {:?}", report.checks);
+    assert_eq!(
+        proofs.proofs[0].released,
+        model.released_of(&model.eval(&row.input)),
+        "{name}"
+    );
+    let report = judge(
+        &proofs.evidence(&artifact, true),
+        &[artifact.bundle_bytes()],
+    );
+    assert_eq!(
+        report.verdict,
+        Verdict::Valid,
+        "{name} {scheme:?} {reveal:?}: {:?}",
+        report.checks
+    );
 }
 
 /// Folders under `base` whose model this version supports.
 fn supported(base: &Path) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = fs::read_dir(base).expect("a folder").map(|e| e.expect("readable").path()).collect();
+    let mut folders: Vec<PathBuf> = fs::read_dir(base)
+        .expect("a folder")
+        .map(|e| e.expect("readable").path())
+        .collect();
     folders.sort();
     folders.retain(|f| {
         fs::read(f.join("model.onnx")).is_ok_and(|bytes| {
-            onnx::load(&bytes).is_ok_and(|g| clearproof_prover::quantize::quantize(&g, &[], &QuantizeOptions::default()).is_ok())
+            onnx::load(&bytes).is_ok_and(|g| {
+                clearproof_prover::quantize::quantize(&g, &[], &QuantizeOptions::default()).is_ok()
+            })
         })
     });
     folders
@@ -68,9 +112,15 @@ fn supported(base: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_repositorys_models_prove() {
     let folders = supported(&root().join("tests/models"));
-    assert!(folders.len() >= 5, "the repository's models are supported: {folders:?}");
+    assert!(
+        folders.len() >= 5,
+        "the repository's models are supported: {folders:?}"
+    );
     for folder in folders {
-        for (scheme, reveal) in [(Scheme::Kzg, Reveal::Outputs), (Scheme::Ipa, Reveal::Decision)] {
+        for (scheme, reveal) in [
+            (Scheme::Kzg, Reveal::Outputs),
+            (Scheme::Ipa, Reveal::Decision),
+        ] {
             prove_one(&folder.join("model.onnx"), &folder, scheme, reveal);
         }
     }
@@ -80,15 +130,35 @@ fn the_repositorys_models_prove() {
 fn the_shared_models_prove() {
     let Some(base) = shared_models() else { return };
     let folders = supported(&base);
-    for must in ["anchor_mlp_small", "anchor_mlp_100k", "anchor_mlp_1m", "mlp_digits", "torch_autoenc_dyn_dynb", "torch_mlp_legacy_dynb"] {
-        assert!(folders.iter().any(|f| f.ends_with(must)), "{must} is supported");
+    for must in [
+        "anchor_mlp_small",
+        "anchor_mlp_100k",
+        "anchor_mlp_1m",
+        "mlp_digits",
+        "torch_autoenc_dyn_dynb",
+        "torch_mlp_legacy_dynb",
+    ] {
+        assert!(
+            folders.iter().any(|f| f.ends_with(must)),
+            "{must} is supported"
+        );
     }
     for folder in folders {
         // The million weights take a while to register; once is enough.
         let large = folder.ends_with("anchor_mlp_1m");
-        prove_one(&folder.join("model.onnx"), &folder, Scheme::Kzg, Reveal::Outputs);
+        prove_one(
+            &folder.join("model.onnx"),
+            &folder,
+            Scheme::Kzg,
+            Reveal::Outputs,
+        );
         if !large {
-            prove_one(&folder.join("model.onnx"), &folder, Scheme::Ipa, Reveal::Decision);
+            prove_one(
+                &folder.join("model.onnx"),
+                &folder,
+                Scheme::Ipa,
+                Reveal::Decision,
+            );
         }
     }
 }

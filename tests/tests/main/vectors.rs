@@ -11,8 +11,12 @@ use clearproof_tests::{compiled, example, root, seeded, trades};
 
 use super::end_to_end::judge;
 
-const CASES: [(&str, Scheme, u32, usize); 4] =
-    [("kzg-one", Scheme::Kzg, 1, 1), ("ipa-one", Scheme::Ipa, 1, 1), ("kzg-batch", Scheme::Kzg, 50, 50), ("ipa-batch", Scheme::Ipa, 20, 15)];
+const CASES: [(&str, Scheme, u32, usize); 4] = [
+    ("kzg-one", Scheme::Kzg, 1, 1),
+    ("ipa-one", Scheme::Ipa, 1, 1),
+    ("kzg-batch", Scheme::Kzg, 50, 50),
+    ("ipa-batch", Scheme::Ipa, 20, 15),
+];
 
 #[test]
 fn golden_files_verify() {
@@ -22,20 +26,35 @@ fn golden_files_verify() {
         let model = example("compliance.onnx", Reveal::Decision);
         for (name, scheme, batch, rows) in CASES {
             let artifact = compiled(&model, scheme, batch);
-            let evidence = prove(&artifact, &trades(&model, rows), &mut seeded(1), &Silent).unwrap().evidence(&artifact, true);
+            let evidence = prove(&artifact, &trades(&model, rows), &mut seeded(1), &Silent)
+                .unwrap()
+                .evidence(&artifact, true);
             fs::write(folder.join(format!("{name}.evidence")), evidence).unwrap();
-            fs::write(folder.join(format!("{name}.verifier.bin")), artifact.bundle_bytes()).unwrap();
+            fs::write(
+                folder.join(format!("{name}.verifier.bin")),
+                artifact.bundle_bytes(),
+            )
+            .unwrap();
         }
     }
     for (name, _, _, rows) in CASES {
         let evidence = fs::read(folder.join(format!("{name}.evidence"))).unwrap();
         let bundle = fs::read(folder.join(format!("{name}.verifier.bin"))).unwrap();
         let report = judge(&evidence, &[&bundle]);
-        assert_eq!(report.verdict, Verdict::Valid, "{name}: {:?}", report.checks);
+        assert_eq!(
+            report.verdict,
+            Verdict::Valid,
+            "{name}: {:?}",
+            report.checks
+        );
         assert_eq!(report.records.len(), rows);
         let mut bad = evidence.clone();
         let at = bad.len() - 100;
         bad[at] ^= 1;
-        assert_eq!(judge(&bad, &[&bundle]).verdict, Verdict::Invalid, "{name}_bad_link");
+        assert_eq!(
+            judge(&bad, &[&bundle]).verdict,
+            Verdict::Invalid,
+            "{name}_bad_link"
+        );
     }
 }

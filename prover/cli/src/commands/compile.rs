@@ -106,7 +106,12 @@ pub(super) fn compile_artifact(
     quantized: &Quantized,
     options: &CompileOptions,
 ) -> Result<Artifact, CompileError> {
-    prove::compile(&quantized.model, options, &mut rand_core::OsRng, &Display::new())
+    prove::compile(
+        &quantized.model,
+        options,
+        &mut rand_core::OsRng,
+        &Display::new(),
+    )
 }
 
 /// Blames the reference string where it is at fault, else the model.

@@ -21,9 +21,14 @@ impl Lowering<'_> {
             biases: self.integer_biases(&op.bias, x.scale + s + d)?,
         };
         let positions = x.scalars.len() / op.inputs;
-        self.weight_count = self.weight_count.saturating_add(positions * op.weights.len());
+        self.weight_count = self
+            .weight_count
+            .saturating_add(positions * op.weights.len());
         if self.weight_count > MAX_WEIGHTS {
-            return Err(QuantizeError::Limit { what: "weights", limit: MAX_WEIGHTS });
+            return Err(QuantizeError::Limit {
+                what: "weights",
+                limit: MAX_WEIGHTS,
+            });
         }
         let mut scalars = Vec::new();
         for position in x.scalars.chunks_exact(op.inputs) {
