@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { startPortal } from "./browser.mjs";
-import { flip, loadVectors } from "./vectors.mjs";
+import { TAMPERINGS, flip, loadVectors } from "./vectors.mjs";
 
 const PNG = Buffer.from("89504e470d0a1a0a0000000d4948445200000001000000010806000000", "hex");
 
@@ -70,6 +70,19 @@ for (const vector of loadVectors()) {
         await auditor.page.click("#trust-list button");
         await auditor.page.waitForSelector('[data-verdict="unknown"]');
       }));
+
+    for (const { what, failed, offset } of TAMPERINGS) {
+      test(`is invalid with ${what} changed, by the check ${failed}`, () =>
+        asAuditor(async (auditor) => {
+          await auditor.pin(vector.trust);
+          await auditor.allowDevelopmentSetups(true);
+          const report = await auditor.check(flip(vector.evidence, offset(vector.evidence.bytes)));
+          assert.equal(report.title, "Invalid");
+          const [first] = failures(report);
+          assert.equal(first?.name, failed);
+          assert.ok(first.reason !== "" && report.sentence.includes(first.reason), report.sentence);
+        }));
+    }
 
     test("is not valid with any of several bits flipped", () =>
       asAuditor(async (auditor) => {

@@ -43,3 +43,13 @@ export function flip(file, offset) {
   bytes.writeUInt8(bytes.readUInt8(offset) ^ 1, offset);
   return { name: `flipped-${offset.toString()}-${file.name}`, bytes };
 }
+
+/**
+ * What an attacker would change, and the check that must fail for it.
+ * @type {readonly { what: string, failed: string, offset: (bytes: Buffer) => number }[]}
+ */
+export const TAMPERINGS = [
+  { what: "the file's first byte", failed: "evidence.encoding", offset: () => 0 },
+  { what: "a record's time", failed: "proof", offset: (bytes) => bytes.lastIndexOf("2024-06-03") + 3 },
+  { what: "a scalar of the link", failed: "link", offset: (bytes) => bytes.length - 100 },
+];
