@@ -17,12 +17,15 @@ pub(crate) struct Shape {
     pub(crate) plan: FixedPlan,
 }
 
+/// A change to the columns of the second phase.
+pub(crate) type Tamper = Box<dyn Fn(&mut PhaseOne) + Send + Sync>;
+
 /// Private part of one proof.
 pub(crate) struct Witness {
     pub(crate) weights: Arc<PackedWeights>,
     pub(crate) zero: PhaseZero,
     /// A test's change to the second phase, to play a cheating prover.
-    pub(crate) tamper: Option<Box<dyn Fn(&mut PhaseOne) + Send + Sync>>,
+    pub(crate) tamper: Option<Tamper>,
 }
 
 /// The circuit of one batch.

@@ -449,26 +449,22 @@ impl Lowering<'_> {
                 bits: bits_of(q.magnitude()) + self.limb_bits,
             });
         }
+        // Once the cells' ranges keep lanes apart, y is the true accumulator and the slot's value follows from it:
+        // what is proven of the value is the interval of the truth, not the wider one of whole limbs.
         let (form, proven) = match activation {
             Activation::Relu => {
                 let bits = self.whole_limbs(bits_of(q.magnitude()));
                 (
                     Form::Relu { shift, bits },
                     Interval {
-                        lo: 0,
-                        hi: (1i128 << bits) - 1,
+                        lo: q.lo.max(0),
+                        hi: q.hi.max(0),
                     },
                 )
             }
             Activation::None => {
                 let bits = self.whole_limbs(bits_of(q.magnitude()) + 1);
-                (
-                    Form::Signed { shift, bits },
-                    Interval {
-                        lo: -(1i128 << (bits - 1)),
-                        hi: (1i128 << (bits - 1)) - 1,
-                    },
-                )
+                (Form::Signed { shift, bits }, q)
             }
             Activation::Sign => {
                 let bits = self.whole_limbs(bits_of((y.lo + half).abs().max((y.hi + half).abs())));

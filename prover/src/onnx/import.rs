@@ -368,10 +368,7 @@ impl Builder {
             if extents.len() > MAX_RANK {
                 return Err(fail(format!("rank over {MAX_RANK}")));
             }
-            let batched = match extents.as_slice() {
-                [] | [Some(_)] => false,
-                _ => true,
-            };
+            let batched = !matches!(extents.as_slice(), [] | [Some(_)]);
             let leading = extents.first().copied().flatten();
             if batched {
                 let these = leading.map_or(Rows::Dynamic, Rows::Fixed);

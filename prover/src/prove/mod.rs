@@ -80,9 +80,11 @@ pub enum ProveError {
 }
 
 impl ProveError {
+    #[allow(clippy::needless_pass_by_value)] // the shape that map_err takes
     fn halo2(error: halo2_proofs::plonk::Error) -> Self {
         ProveError::Halo2(error.to_string())
     }
+    #[allow(clippy::needless_pass_by_value)] // the shape that map_err takes
     fn transcript(error: std::io::Error) -> Self {
         ProveError::Halo2(error.to_string())
     }

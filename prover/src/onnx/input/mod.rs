@@ -281,7 +281,7 @@ fn row_count(input: &InputShape, numbers: &Numbers) -> Result<usize, InputFileEr
     }
     let one_row = *shape == input.shape;
     let batch = shape.len() == input.shape.len() + 1 && shape[1..] == input.shape[..];
-    let flat = shape.len() <= 1 && total % len == 0;
+    let flat = shape.len() <= 1 && total.is_multiple_of(len);
     if one_row || batch || flat {
         Ok(total / len)
     } else {

@@ -46,6 +46,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let period = channels * inner;
     b.count(2 * period)?;
     let (mut scale, mut offset) = (Vec::with_capacity(period), Vec::with_capacity(period));
+    #[allow(clippy::needless_range_loop)] // one index over four parallel lists
     for c in 0..channels {
         let s = statistics[0][c] / (statistics[3][c] + epsilon).sqrt();
         let o = statistics[1][c] - statistics[2][c] * s;

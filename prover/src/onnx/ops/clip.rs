@@ -20,7 +20,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let lo = lo.filter(|&v| v > -huge);
     let hi = hi.filter(|&v| v < huge);
     let op = match (lo, hi) {
-        (Some(lo), None) if lo == 0.0 => Pointwise::Relu,
+        (Some(0.0), None) => Pointwise::Relu,
         (None, None) => return Ok(vec![node.need(0)?.clone()]),
         _ => Pointwise::Clip { lo, hi },
     };

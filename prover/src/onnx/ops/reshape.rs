@@ -41,7 +41,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         .try_fold(1usize, |n, &d| n.checked_mul(d))
         .ok_or_else(no_fit)?;
     if let Some(i) = inferred {
-        if known == 0 || len % known != 0 {
+        if known == 0 || !len.is_multiple_of(known) {
             return Err(no_fit());
         }
         shape[i] = len / known;
