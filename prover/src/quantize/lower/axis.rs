@@ -93,6 +93,10 @@ impl Lowering<'_> {
                 };
                 self.local(&bit, &index, choose)?
             };
+            // Intervals do not see that index is at most j: they double at every step.
+            if j % 16 == 0 {
+                index = self.clamp_where_needed(&index, 0, j as i64)?;
+            }
         }
         Ok(Fixed {
             scalars: index,
