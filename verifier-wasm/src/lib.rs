@@ -194,10 +194,7 @@ fn record(record: &Record) -> JsValue {
         ),
         (
             "inputs",
-            record
-                .inputs
-                .as_deref()
-                .map_or(JsValue::NULL, |inputs| integers(inputs)),
+            record.inputs.as_deref().map_or(JsValue::NULL, integers),
         ),
         ("leaf", record.leaf.as_str().into()),
     ])
