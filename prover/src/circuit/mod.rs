@@ -1,7 +1,7 @@
 //! The circuit of a quantised model: columns, gates and assignment.
 //!
-//! [`params`] holds the free choices, [`program`] lowers the skeleton to slots, [`layout`] gives them
-//! rows, [`config`] defines the columns and gates, [`witness`] computes every cell and [`model`] is
+//! [`params`] holds the free choices, `program` lowers the skeleton to slots, [`layout`] gives them
+//! rows, `config` defines the columns and gates, `witness` computes every cell and `model` is
 //! the halo2 circuit. The argument is in `docs/soundness.md`, the region tables in
 //! `docs/design/circuit.md`.
 

@@ -10,7 +10,7 @@ use rand_core::{RngCore, SeedableRng};
 
 use super::config::{int, FixedPlan};
 use super::layout::Layout;
-use super::model::{ModelCircuit, Shape, Witness};
+use super::model::{ModelCircuit, Shape, Tamper, Witness};
 use super::params::{CircuitParams, Scheme};
 use super::witness::{eval_slots, Cell, PackedWeights, PhaseOne, PhaseZero};
 use crate::quantize::skeleton::*;
@@ -266,7 +266,7 @@ impl Case {
         &self,
         zero: PhaseZero,
         instance: &[Fr],
-        tamper: Option<Box<dyn Fn(&mut PhaseOne) + Send + Sync>>,
+        tamper: Option<Tamper>,
     ) -> Result<(), Vec<VerifyFailure>> {
         let circuit = ModelCircuit {
             witness: Some(Arc::new(Witness {
@@ -436,7 +436,6 @@ fn cheating_strategies_fail_at_the_named_gate() {
     );
     // Phase 1: z that does not follow the inputs, V outside the weight rows, sums and powers off.
     let input_row = layout.input_rows()[0];
-    type Tamper = Box<dyn Fn(&mut PhaseOne) + Send + Sync>;
     let tampers: Vec<(&str, Tamper)> = vec![
         (
             "z = A on input rows, else 0",
@@ -561,7 +560,7 @@ fn outputs_released_out_of_order_or_in_part_keep_their_powers() {
 fn row_zero_holds_nothing() {
     let case = Case::new(&decision_model(1), 1, 6, 3, 5);
     for tamper in [
-        Box::new(|p: &mut PhaseOne| p.z[0] = Fr::ONE) as Box<dyn Fn(&mut PhaseOne) + Send + Sync>,
+        Box::new(|p: &mut PhaseOne| p.z[0] = Fr::ONE) as Tamper,
         Box::new(|p: &mut PhaseOne| p.v[0] = Fr::ONE),
     ] {
         let names = failing(case.verify(case.zero.clone(), &case.instance, Some(tamper)));

@@ -197,9 +197,9 @@ pub struct Skeleton {
 /// Weights of one linear layer, integers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinearWeights {
-    /// Row-major, shape [outputs, inputs].
+    /// Row-major, shape `[outputs, inputs]`.
     pub weights: Vec<i32>,
-    /// Shape [outputs].
+    /// Shape `[outputs]`.
     pub biases: Vec<i64>,
 }
 

@@ -8,7 +8,7 @@ pub(crate) struct Linear {
     pub(crate) outputs: usize,
     /// [outputs, inputs]
     pub(crate) weights: Vec<f64>,
-    /// [outputs]
+    /// `[outputs]`
     pub(crate) bias: Vec<f64>,
 }
 
