@@ -357,9 +357,9 @@ impl ScalarTable {
         let mut producer = vec![usize::MAX; inputs.len()];
         for (index, op) in skeleton.ops.iter().enumerate() {
             first.push(next);
-            let made = made_by(op);
+            let made = op.made() as ScalarId;
             next += made;
-            producer.extend(std::iter::repeat_n(index, made as usize));
+            producer.extend(std::iter::repeat_n(index, op.made()));
         }
         let mut live = vec![false; skeleton.ops.len()];
         let mut uses = vec![0; next as usize];
@@ -373,7 +373,7 @@ impl ScalarTable {
             if !live[index] {
                 continue;
             }
-            for s in operands(&skeleton.ops[index]) {
+            for &s in skeleton.ops[index].operands().flatten() {
                 uses[s as usize] += 1;
                 if producer[s as usize] != usize::MAX {
                     live[producer[s as usize]] = true;
@@ -386,34 +386,6 @@ impl ScalarTable {
             live,
             uses,
         }
-    }
-}
-
-/// Number of scalars that an operation makes.
-fn made_by(op: &Op) -> u32 {
-    match op {
-        Op::Linear { outputs, .. } => *outputs,
-        Op::Diagonal { inputs, .. } | Op::Clamp { inputs, .. } | Op::Function { inputs, .. } => {
-            inputs.len() as u32
-        }
-        Op::Local { left, .. } => left.len() as u32,
-        Op::Divide { numerators, .. } => numerators.len() as u32,
-    }
-}
-
-/// Scalars that an operation reads.
-fn operands(op: &Op) -> Vec<ScalarId> {
-    match op {
-        Op::Linear { inputs, .. }
-        | Op::Diagonal { inputs, .. }
-        | Op::Clamp { inputs, .. }
-        | Op::Function { inputs, .. } => inputs.clone(),
-        Op::Local { left, right, .. } => left.iter().chain(right).copied().collect(),
-        Op::Divide {
-            numerators,
-            denominators,
-            ..
-        } => numerators.iter().chain(denominators).copied().collect(),
     }
 }
 
