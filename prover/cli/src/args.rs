@@ -184,6 +184,9 @@ pub(crate) struct Verify {
     /// Accept the reference string whose secret is published
     #[arg(long)]
     pub(crate) allow_insecure_dev_srs: bool,
+    /// Run halo2's own verifier over each proof as well; it must agree
+    #[arg(long)]
+    pub(crate) reference: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -204,9 +207,15 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Measure these models instead of the built-in ones
+    /// Measure these models instead of the built-in one
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<PathBuf>,
+    /// Rows in one proof; several numbers measure each
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) batch: Vec<u32>,
+    /// Measure one scheme instead of both
+    #[arg(long, value_enum)]
+    pub(crate) scheme: Option<SchemeArgument>,
     /// Runs of each measurement; the median is shown
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) runs: u32,

@@ -12,6 +12,7 @@ mod metadata;
 mod progress;
 mod rows;
 mod table;
+mod usage;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@
 //! | `artifact.json` | format version, input visibility, SHA-256 of the bundle |
 //! | `verifier.bin` | the bundle, for auditors |
 //! | `bases.bin` | commitment bases, uncompressed |
+//! | `tables.bin` | multiples of the bases, which make commitments fast |
 //! | `proving.key` | halo2's proving key, raw |
 //! | `opening.secret` | private weights and the tails of their commitments, mode 0600 |
 //!
@@ -92,10 +93,11 @@ pub enum ArtifactError {
 }
 
 /// Format of the folder.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MANIFEST: &str = "artifact.json";
 const BUNDLE: &str = "verifier.bin";
 const BASES: &str = "bases.bin";
+const TABLES: &str = "tables.bin";
 const PROVING_KEY: &str = "proving.key";
 const OPENING: &str = "opening.secret";
 
@@ -227,6 +229,7 @@ impl Artifact {
         };
         write_file(&dir.join(BUNDLE), false, |out| out.write_all(&self.bundle))?;
         write_file(&dir.join(BASES), false, |out| self.bases.write(out))?;
+        write_file(&dir.join(TABLES), false, |out| self.bases.write_tables(out))?;
         write_file(&dir.join(PROVING_KEY), false, |out| {
             self.pk.write(out, SerdeFormat::RawBytesUnchecked)
         })?;
@@ -250,6 +253,14 @@ impl Artifact {
                 source,
             })
         };
+        let open = |name: &str| {
+            let path = dir.join(name);
+            let file = File::open(&path).map_err(|source| ArtifactError::Read {
+                path: path.display().to_string(),
+                source,
+            })?;
+            Ok(BufReader::with_capacity(1 << 16, file))
+        };
         let damaged = |name: &str, reason: &dyn ToString| ArtifactError::Damaged {
             path: dir.join(name).display().to_string(),
             reason: reason.to_string(),
@@ -272,17 +283,15 @@ impl Artifact {
         let params = CircuitParams::from_bytes(&bundle.params).map_err(|e| damaged(BUNDLE, &e))?;
         let skeleton = Skeleton::from_bytes(&bundle.skeleton).map_err(|e| damaged(BUNDLE, &e))?;
         let shape = shape(Layout::new(&skeleton, &params).map_err(|e| damaged(BUNDLE, &e))?);
-        let bases = Bases::read(&read(BASES)?).map_err(|e| damaged(BASES, &e))?;
+        let mut bases = Bases::read(&read(BASES)?).map_err(|e| damaged(BASES, &e))?;
         if bases.k != params.k || bases.scheme() != params.scheme {
             return Err(damaged(BASES, &"bases of another circuit"));
         }
-        let path = dir.join(PROVING_KEY);
-        let file = File::open(&path).map_err(|source| ArtifactError::Read {
-            path: path.display().to_string(),
-            source,
-        })?;
+        bases
+            .read_tables(&mut open(TABLES)?)
+            .map_err(|e| damaged(TABLES, &e))?;
         let pk = ProvingKey::read::<_, ModelCircuit>(
-            &mut BufReader::new(file),
+            &mut open(PROVING_KEY)?,
             SerdeFormat::RawBytesUnchecked,
             Some(shape.clone()),
         )

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use ff::Field;
 use group::prime::PrimeCurveAffine;
@@ -16,6 +17,7 @@ use halo2curves::bn256::{Fr, G1Affine, G2Affine, G1};
 use halo2curves::serde::SerdeObject;
 use rayon::prelude::*;
 
+use super::fixed_base::{on_curve, read_coordinates, Table};
 use super::msm::msm;
 use crate::circuit::params::Scheme;
 
@@ -39,7 +41,18 @@ pub(crate) struct Bases {
     pub(crate) g: Vec<G1Affine>,
     pub(crate) g_lagrange: Vec<G1Affine>,
     pub(crate) extra: Extra,
+    /// Multiples of both bases, while they are small enough to keep.
+    tables: Option<Arc<Tables>>,
 }
+
+/// Multiples of `g` and of `g_lagrange`.
+struct Tables {
+    g: Table,
+    g_lagrange: Table,
+}
+
+/// Beyond this k the tables would take more memory than the proof.
+const MAX_TABLE_K: u32 = 14;
 
 impl fmt::Debug for Bases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,12 +68,18 @@ impl Bases {
         let g = params.get_g().to_vec();
         let hasher = <G1 as halo2curves::CurveExt>::hash_to_curve("Halo2-Parameters");
         let (w, u) = (hasher(&[1]).to_affine(), hasher(&[2]).to_affine());
+        Bases::from_generators(k, g, w, u)
+    }
+
+    /// IPA bases of given generators.
+    pub(crate) fn from_generators(k: u32, g: Vec<G1Affine>, w: G1Affine, u: G1Affine) -> Bases {
         let g_lagrange = lagrange(&g, k);
         Bases {
             k,
             g,
             g_lagrange,
             extra: Extra::Ipa { w, u },
+            tables: None,
         }
     }
 
@@ -84,6 +103,7 @@ impl Bases {
                 g2,
                 tau_g2,
             },
+            tables: None,
         }
     }
 
@@ -121,6 +141,7 @@ impl Bases {
                 g2,
                 tau_g2: (g2 * tau).to_affine(),
             },
+            tables: None,
         }
     }
 
@@ -142,12 +163,58 @@ impl Bases {
 
     /// Commits to coefficients.
     pub(crate) fn commit(&self, coefficients: &[Fr], blind: Fr) -> G1 {
-        self.blinded(msm(coefficients, &self.g[..coefficients.len()]), blind)
+        let sum = match &self.tables {
+            Some(tables) => tables.g.msm(coefficients),
+            None => msm(coefficients, &self.g[..coefficients.len()]),
+        };
+        self.blinded(sum, blind)
     }
 
     /// Commits to evaluations over the domain.
     pub(crate) fn commit_lagrange(&self, values: &[Fr], blind: Fr) -> G1 {
-        self.blinded(msm(values, &self.g_lagrange[..values.len()]), blind)
+        let sum = match &self.tables {
+            Some(tables) => tables.g_lagrange.msm(values),
+            None => msm(values, &self.g_lagrange[..values.len()]),
+        };
+        self.blinded(sum, blind)
+    }
+
+    /// The same bases with the tables that make commitments fast, if k is not too large for them.
+    pub(crate) fn with_tables(mut self) -> Bases {
+        if self.k <= MAX_TABLE_K && self.tables.is_none() {
+            let (g, g_lagrange) =
+                rayon::join(|| Table::new(&self.g), || Table::new(&self.g_lagrange));
+            self.tables = Some(Arc::new(Tables { g, g_lagrange }));
+        }
+        self
+    }
+
+    /// Writes the tables; nothing where there are none.
+    pub(crate) fn write_tables(&self, out: &mut impl Write) -> io::Result<()> {
+        let Some(tables) = &self.tables else {
+            return Ok(());
+        };
+        tables.g.write(out)?;
+        tables.g_lagrange.write(out)
+    }
+
+    /// Takes the tables that [`Bases::write_tables`] wrote.
+    ///
+    /// # Errors
+    /// When the input is not the tables of these bases.
+    pub(crate) fn read_tables(&mut self, input: &mut impl Read) -> io::Result<()> {
+        if self.k <= MAX_TABLE_K {
+            let g = Table::read(input, &self.g)?;
+            let g_lagrange = Table::read(input, &self.g_lagrange)?;
+            self.tables = Some(Arc::new(Tables { g, g_lagrange }));
+        }
+        match input.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "bytes follow the tables",
+            )),
+        }
     }
 
     fn blinded(&self, sum: G1, blind: Fr) -> G1 {
@@ -226,13 +293,21 @@ impl Bases {
             g,
             g_lagrange,
             extra,
+            tables: None,
         })
     }
 }
 
+/// A point of the curve; the curve crate's own reader takes a square root for each.
 fn read_g1(bytes: &[u8]) -> io::Result<G1Affine> {
-    let mut bytes = bytes;
-    G1Affine::read_raw(&mut bytes)
+    let point = read_coordinates(bytes)?;
+    match on_curve(&point) {
+        true => Ok(point),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "not a point of the curve",
+        )),
+    }
 }
 
 /// The 2^k-th root of unity that halo2's domains use.
@@ -241,7 +316,7 @@ pub(crate) fn root_of_unity(k: u32) -> Fr {
     (k..Fr::S).fold(Fr::ROOT_OF_UNITY, |w, _| w.square())
 }
 
-pub(crate) fn lagrange(g: &[G1Affine], k: u32) -> Vec<G1Affine> {
+fn lagrange(g: &[G1Affine], k: u32) -> Vec<G1Affine> {
     g_to_lagrange(g.iter().map(|p| p.to_curve()).collect(), k)
 }
 

@@ -110,7 +110,7 @@ pub fn compile(
     let (params, _) = plan(&model.skeleton, options.scheme, options.batch)?;
     let layout = Layout::new(&model.skeleton, &params)?;
     layout.check_weights(model)?;
-    let bases = bases_for(&options.srs, options.scheme, params.k)?;
+    let bases = bases_for(&options.srs, options.scheme, params.k)?.with_tables();
     // 1. The model circuit's keys.
     progress.step("keys", 0, 1);
     let shape = shape(layout);

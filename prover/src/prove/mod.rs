@@ -8,6 +8,7 @@ pub(crate) mod bases;
 mod commit;
 mod compile;
 pub mod export;
+mod fixed_base;
 pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod msm;

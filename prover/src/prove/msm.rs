@@ -10,34 +10,23 @@
 use ff::{Field, PrimeField};
 use group::Group;
 use halo2curves::bn256::{Fq, Fr, G1Affine, G1};
+use rayon::prelude::*;
 
 /// Points times windows that one round of buckets may hold in memory.
 const MAX_ENTRIES: usize = 1 << 17;
 /// From this many points on the work is split over threads.
 const PARALLEL: usize = 1 << 9;
 
-struct Digits {
-    limbs: [u64; 5],
-    negative: bool,
-    index: u32,
+/// A scalar that is not zero, by sign and absolute value.
+pub(super) struct Digits {
+    pub(super) limbs: [u64; 5],
+    pub(super) negative: bool,
+    pub(super) index: u32,
 }
 
-/// `sum_i scalars_i bases_i`.
-///
-/// # Panics
-/// When the lengths differ.
-pub(crate) fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
-    assert_eq!(scalars.len(), bases.len(), "one base for each scalar");
-    if scalars.len() >= 2 * PARALLEL && rayon::current_num_threads() > 1 {
-        let half = scalars.len() / 2;
-        let (a, b) = rayon::join(
-            || msm(&scalars[..half], &bases[..half]),
-            || msm(&scalars[half..], &bases[half..]),
-        );
-        return a + b;
-    }
+/// The scalars that are not zero; those above r/2 as negatives.
+pub(super) fn digits_of(scalars: &[Fr]) -> Vec<Digits> {
     let mut items = Vec::with_capacity(scalars.len());
-    let mut bits = 0;
     for (index, s) in scalars.iter().enumerate() {
         if bool::from(s.is_zero()) {
             continue;
@@ -47,16 +36,39 @@ pub(crate) fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
         if negative {
             limbs = to_limbs(&-s);
         }
-        bits = bits.max(bit_length(&limbs));
         items.push(Digits {
             limbs: [limbs[0], limbs[1], limbs[2], limbs[3], 0],
             negative,
             index: index as u32,
         });
     }
-    if items.is_empty() {
-        return G1::identity();
+    items
+}
+
+/// `sum_i scalars_i bases_i`.
+///
+/// # Panics
+/// When the lengths differ.
+pub(crate) fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
+    assert_eq!(scalars.len(), bases.len(), "one base for each scalar");
+    // Each part has buckets of its own, so there are no more parts than threads.
+    let parts = rayon::current_num_threads().min(scalars.len() / PARALLEL);
+    if parts > 1 {
+        let size = scalars.len().div_ceil(parts);
+        return scalars
+            .par_chunks(size)
+            .zip(bases.par_chunks(size))
+            .map(|(scalars, bases)| msm_part(scalars, bases))
+            .reduce(G1::identity, |a, b| a + b);
     }
+    msm_part(scalars, bases)
+}
+
+fn msm_part(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
+    let items = digits_of(scalars);
+    let Some(bits) = items.iter().map(|item| bit_length(&item.limbs)).max() else {
+        return G1::identity();
+    };
     let c = window(items.len(), bits);
     // One more bit for the carry of signed digits.
     let windows = (bits + 1).div_ceil(c);
@@ -90,17 +102,18 @@ fn to_limbs(s: &Fr) -> [u64; 4] {
     })
 }
 
-fn bit_length(limbs: &[u64; 4]) -> usize {
-    (0..4)
+pub(super) fn bit_length(limbs: &[u64; 5]) -> usize {
+    (0..5)
         .rev()
         .find(|i| limbs[*i] != 0)
         .map_or(0, |i| 64 * i + 64 - limbs[i].leading_zeros() as usize)
 }
 
-/// Window width that minimises additions: points per window plus two per bucket.
+/// Window width of least cost: an affine addition for each point of a window, and for each bucket two
+/// projective ones that together cost as much as three.
 fn window(points: usize, bits: usize) -> usize {
     (2..=13usize)
-        .min_by_key(|c| (bits + 1).div_ceil(*c) * (2 * points + 5 * (1 << (c - 1))))
+        .min_by_key(|c| (bits + 1).div_ceil(*c) * (2 * points + 6 * (1 << (c - 1))))
         .expect("the range is not empty")
 }
 
@@ -181,7 +194,17 @@ fn group_sums(items: &[Digits], bases: &[G1Affine], c: usize, low: usize, top: u
         }
     }
     drop(digits);
-    // 2. Rounds of pairwise affine additions.
+    // 2. One point for each bucket, then the weighted sum of each window.
+    add_within_buckets(&mut points, &mut offset);
+    (0..top - low)
+        .map(|w| weighted_sum(&points, &offset[w * buckets..=(w + 1) * buckets]))
+        .collect()
+}
+
+/// Adds up the points `offset[b]..offset[b + 1]` of each bucket b, leaving at most one each, in rounds of
+/// pairwise affine additions with one inversion a round.
+pub(super) fn add_within_buckets(points: &mut [G1Affine], offset: &mut [u32]) {
+    let total = offset.len() - 1;
     let mut scratch: Vec<Fq> = vec![];
     loop {
         scratch.clear();
@@ -221,19 +244,111 @@ fn group_sums(items: &[Digits], bases: &[G1Affine], c: usize, low: usize, top: u
             offset[b + 1] = write as u32;
         }
     }
-    // 3. Weighted sums of the buckets.
-    (0..top - low)
-        .map(|w| {
-            let (mut running, mut sum) = (G1::identity(), G1::identity());
-            for b in (w * buckets..(w + 1) * buckets).rev() {
-                if offset[b + 1] > offset[b] {
-                    running += points[offset[b] as usize];
-                }
-                sum += running;
+}
+
+/// `sum_b (b + 1) points[offset[b]]` over buckets of at most one point.
+pub(super) fn weighted_sum(points: &[G1Affine], offset: &[u32]) -> G1 {
+    let (mut running, mut sum) = (Extended::IDENTITY, Extended::IDENTITY);
+    for b in (0..offset.len() - 1).rev() {
+        if offset[b + 1] > offset[b] {
+            running.add_affine(&points[offset[b] as usize]);
+        }
+        sum.add(&running);
+    }
+    sum.to_projective()
+}
+
+/// A point in extended Jacobian coordinates: `x = X / ZZ`, `y = Y / ZZZ`, `ZZ^3 = ZZZ^2`; the identity has
+/// `ZZ = 0`.
+///
+/// Source: the formulas madd-2008-s, add-2008-s and dbl-2008-s-1 for "XYZZ" of the Explicit-Formulas
+/// Database (Bernstein, Lange). A third cheaper than complete projective addition, and not constant-time.
+#[derive(Clone, Copy)]
+struct Extended {
+    x: Fq,
+    y: Fq,
+    zz: Fq,
+    zzz: Fq,
+}
+
+impl Extended {
+    const IDENTITY: Extended = Extended {
+        x: Fq::ONE,
+        y: Fq::ONE,
+        zz: Fq::ZERO,
+        zzz: Fq::ZERO,
+    };
+
+    fn add_affine(&mut self, p: &G1Affine) {
+        if is_identity(p) {
+            return;
+        }
+        self.add(&Extended {
+            x: p.x,
+            y: p.y,
+            zz: Fq::ONE,
+            zzz: Fq::ONE,
+        });
+    }
+
+    fn add(&mut self, other: &Extended) {
+        if other.zz == Fq::ZERO {
+            return;
+        }
+        if self.zz == Fq::ZERO {
+            *self = *other;
+            return;
+        }
+        let affine = other.zz == Fq::ONE;
+        let (u1, s1) = match affine {
+            true => (self.x, self.y),
+            false => (self.x * other.zz, self.y * other.zzz),
+        };
+        let p = other.x * self.zz - u1;
+        let r = other.y * self.zzz - s1;
+        if p == Fq::ZERO {
+            match r == Fq::ZERO {
+                true => self.double(),
+                false => *self = Self::IDENTITY,
             }
-            sum
-        })
-        .collect()
+            return;
+        }
+        let pp = p.square();
+        let ppp = p * pp;
+        let q = u1 * pp;
+        self.x = r.square() - ppp - q.double();
+        self.y = r * (q - self.x) - s1 * ppp;
+        self.zz *= pp;
+        self.zzz *= ppp;
+        if !affine {
+            self.zz *= other.zz;
+            self.zzz *= other.zzz;
+        }
+    }
+
+    fn double(&mut self) {
+        let u = self.y.double();
+        let v = u.square();
+        let w = u * v;
+        let s = self.x * v;
+        let square = self.x.square();
+        let m = square.double() + square;
+        self.x = m.square() - s.double();
+        self.y = m * (s - self.x) - w * self.y;
+        self.zz *= v;
+        self.zzz *= w;
+    }
+
+    fn to_projective(self) -> G1 {
+        let affine = self.zzz.invert().map(|inverse| {
+            let zz_inverse = (inverse * self.zz).square();
+            G1Affine {
+                x: self.x * zz_inverse,
+                y: self.y * inverse,
+            }
+        });
+        Option::<G1Affine>::from(affine).map_or_else(G1::identity, G1::from)
+    }
 }
 
 fn is_identity(p: &G1Affine) -> bool {

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use clearproof_shared::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
-use clearproof_shared::commitment::metadata::{metadata_digest, row_salt};
-use clearproof_shared::commitment::record::leaf_hash;
-use clearproof_shared::encoding::{point_to_bytes, scalar_from_i64};
-use clearproof_shared::verify::statement::{Claimed, Statement};
-use clearproof_shared::verify::verify_prepared;
+use clearproof_shared::encoding::point_to_bytes;
+use clearproof_shared::verify::{verify_prepared, StatedRows};
 use ff::Field;
 use group::Curve;
 use halo2curves::bn256::{Fr, G1Affine};
@@ -179,32 +176,30 @@ fn prove_batch(
         rng.fill_bytes(&mut salt);
         salt
     });
-    // Without metadata the salt hides nothing and is a constant.
-    let salt = batch_salt.unwrap_or([0; 32]);
-    let ark_released: Vec<_> = released.iter().map(|x| scalar_from_i64(*x)).collect();
-    let per_row = layout.program.released.len();
-    let leaves: Vec<[u8; 32]> = rows
-        .iter()
-        .enumerate()
-        .map(|(t, row)| {
-            let digest = metadata_digest(&row_salt(&salt, t as u64), &row.row.metadata);
-            leaf_hash(
-                &row.commitment(),
-                &ark_released[t * per_row..(t + 1) * per_row],
-                &digest,
-            )
-        })
-        .collect();
-    let inputs: Vec<_> = rows.iter().map(|r| g1_to_ark(&r.point)).collect();
-    let model: Vec<_> = artifact.commitment.points.iter().map(g1_to_ark).collect();
-    let statement = Statement {
-        claimed: Claimed::Decisions,
-        model: &model,
-        inputs: &inputs,
-        leaves: &leaves,
-        origin: "",
-        released: &ark_released,
+    let mut entry = ProvedRows {
+        bundle: 0,
+        inputs: match artifact.inputs {
+            InputVisibility::Committed => {
+                Inputs::Committed(rows.iter().map(|r| r.commitment()).collect())
+            }
+            InputVisibility::Public => {
+                Inputs::Public(rows.iter().map(|r| r.row.input.clone()).collect())
+            }
+        },
+        released,
+        // Without metadata the salt hides nothing and is a constant.
+        batch_salt: Some(batch_salt.unwrap_or([0; 32])),
+        metadata: rows
+            .iter()
+            .map(|r| Metadata::Shown(r.row.metadata.clone()))
+            .collect(),
+        disclosures: vec![],
+        proof: vec![],
     };
+    let inputs = rows.iter().map(|r| g1_to_ark(&r.point)).collect();
+    let stated = StatedRows::new(inputs, &entry);
+    let model: Vec<_> = artifact.commitment.points.iter().map(g1_to_ark).collect();
+    let statement = stated.statement(&model, "");
     let digest = statement.digest(artifact.prepared.key().scheme(), &artifact.circuit_id());
     // 3. The proof.
     let zero = PhaseZero::new(layout, &cells, layout.params.scheme == Scheme::Kzg, rng);
@@ -231,7 +226,7 @@ fn prove_batch(
         blindings.iter_mut().for_each(wipe);
         tails
     };
-    let proof = prove_linked(
+    entry.proof = prove_linked(
         &artifact.bases,
         &artifact.pk,
         &circuit,
@@ -241,24 +236,6 @@ fn prove_batch(
         rng,
     )?;
     // 4. What leaves has been checked as its verifier will.
-    verify_prepared(&artifact.prepared, &statement, &proof).map_err(ProveError::Own)?;
-    Ok(ProvedRows {
-        bundle: 0,
-        inputs: match artifact.inputs {
-            InputVisibility::Committed => {
-                Inputs::Committed(rows.iter().map(|r| r.commitment()).collect())
-            }
-            InputVisibility::Public => {
-                Inputs::Public(rows.iter().map(|r| r.row.input.clone()).collect())
-            }
-        },
-        released,
-        batch_salt: Some(salt),
-        metadata: rows
-            .iter()
-            .map(|r| Metadata::Shown(r.row.metadata.clone()))
-            .collect(),
-        disclosures: vec![],
-        proof,
-    })
+    verify_prepared(&artifact.prepared, &statement, &entry.proof).map_err(ProveError::Own)?;
+    Ok(entry)
 }

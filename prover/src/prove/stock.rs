@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clearproof_shared::artifact::bundle::Bundle;
 use clearproof_shared::artifact::key::{Srs, VerifyingKey};
 use clearproof_shared::encoding::g1_from_bytes;
+use clearproof_shared::verify::{instance_cells, Statement};
 use group::prime::PrimeCurveAffine;
 use group::GroupEncoding;
 use halo2_proofs::plonk::{self, verify_proof};
@@ -22,7 +23,7 @@ use halo2_proofs::transcript::{Blake2bRead, Challenge255, Transcript, Transcript
 use halo2_proofs::SerdeFormat;
 use halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
 
-use super::bases::{Bases, Extra};
+use super::bases::Bases;
 use super::export::{g1_from_ark, scalar_from_ark, scalar_to_ark};
 use super::keys::shape;
 use super::proof::digest_scalars;
@@ -46,17 +47,13 @@ pub enum ReferenceError {
     Refused,
 }
 
-/// Runs halo2's verifier over the Halo2 part of a proof.
-///
-/// `released` holds the instance values in the key's order (value after value, slot by slot, padding
-/// included), `digest` the statement digest.
+/// Runs halo2's verifier over the Halo2 part of a proof of a statement.
 ///
 /// # Errors
 /// When the bundle is not a circuit of ours, or the verifier refuses.
 pub fn verify_reference(
     bundle: &Bundle,
-    released: &[ark_bn254::Fr],
-    digest: &[u8; 32],
+    statement: &Statement<'_>,
     proof: &[u8],
 ) -> Result<(), ReferenceError> {
     let bad = |e: &dyn ToString| ReferenceError::Bundle(e.to_string());
@@ -83,11 +80,13 @@ pub fn verify_reference(
     }
     // 2. Instance and transcript.
     let mut instance = vec![Fr::from(0); key.instance_lengths.first().map_or(0, |n| *n as usize)];
-    for (row, value) in key.released_rows.iter().zip(released) {
-        instance[*row as usize] = scalar_from_ark(value);
+    let cells = instance_cells(&key, statement).map_err(|e| bad(&e))?;
+    for (row, value) in cells {
+        instance[row as usize] = scalar_from_ark(&value);
     }
+    let digest = statement.digest(key.scheme(), &key.circuit_id());
     let mut transcript = Blake2bRead::<_, G1Affine, Challenge255<G1Affine>>::init(proof);
-    for scalar in digest_scalars(digest) {
+    for scalar in digest_scalars(&digest) {
         transcript.common_scalar(scalar).map_err(|e| bad(&e))?;
     }
     let instances: &[&[&[Fr]]] = &[&[&instance]];
@@ -124,16 +123,7 @@ pub fn verify_reference(
                 .collect::<Option<_>>()
                 .filter(|g: &Vec<_>| g.len() == n)
                 .ok_or_else(|| bad(&"it carries no generators"))?;
-            let g_lagrange = super::bases::lagrange(&g, key.k);
-            let bases = Bases {
-                k: key.k,
-                g,
-                g_lagrange,
-                extra: Extra::Ipa {
-                    w: g1_from_ark(w),
-                    u: g1_from_ark(u),
-                },
-            };
+            let bases = Bases::from_generators(key.k, g, g1_from_ark(w), g1_from_ark(u));
             let params = bases.stock_ipa(true);
             verify_proof::<IPACommitmentScheme<G1Affine>, VerifierIPA<'_, G1Affine>, _, _, _>(
                 &params,

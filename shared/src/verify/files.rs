@@ -11,8 +11,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ark_bn254::{Fr, G1Affine, G1Projective};
-use ark_ec::CurveGroup;
+use ark_bn254::G1Affine;
 use sha2::{Digest, Sha256};
 
 use super::bases::bases_equation;
@@ -23,16 +22,14 @@ use super::proof::read_proof;
 use super::report::{
     names, verdict, Check, Model, Outcome, Record, Report, ShownMetadata, Verdict,
 };
+use super::rows::StatedRows;
 use super::srs::{recognise, Recognised};
 use super::statement::{hash_parts, Claimed, Statement};
 use crate::artifact::bundle::Bundle;
 use crate::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
 use crate::artifact::key::{LinkKind, Scheme};
 use crate::commitment::disclosure::{self, Disclosed};
-use crate::commitment::input;
-use crate::commitment::metadata::{metadata_digest, row_salt};
-use crate::commitment::record::leaf_hash;
-use crate::encoding::{hex, point_from_bytes, point_to_bytes, points_from_bytes, scalar_from_i64};
+use crate::encoding::{hex, point_to_bytes, points_from_bytes};
 
 /// What the auditor brings.
 #[derive(Clone, Default)]
@@ -511,46 +508,31 @@ impl<'a> Session<'a> {
         ]
         .concat();
         // 1. Commitments, leaves, statement.
-        let Some(commitments) = read_commitments(&key, &rows.inputs) else {
+        let Some(stated) = StatedRows::read(key.key(), rows) else {
             let reason = "An input commitment is no canonical point, or public inputs do not fit \
                           the circuit.";
             draft.add(names::PROOF, inputs, Outcome::Failed, reason);
             return;
         };
-        let released: Vec<Fr> = rows.released.iter().map(|v| scalar_from_i64(*v)).collect();
-        let per_row = released.len() / commitments.len().max(1);
-        let mut leaves = Vec::with_capacity(commitments.len());
-        let mut records = Vec::with_capacity(commitments.len());
-        for (row, commitment) in commitments.iter().enumerate() {
-            let (digest, metadata) = read_metadata(rows, row);
-            let commitment = point_to_bytes(commitment);
-            let released = released.get(row * per_row..(row + 1) * per_row);
-            let leaf = leaf_hash(&commitment, released.unwrap_or_default(), &digest);
+        let mut records = Vec::with_capacity(stated.leaves.len());
+        for (row, leaf) in stated.leaves.iter().enumerate() {
             let values = rows.released_of(row);
             records.push(Record {
                 proof: index,
                 row,
                 model: loaded.bundle.name.clone(),
-                commitment: hex(&commitment),
+                commitment: hex(&point_to_bytes(&stated.commitments[row])),
                 released: values.to_vec(),
                 decision: decision(&loaded.bundle.released_names, values),
-                metadata,
+                metadata: shown_metadata(rows, row),
                 inputs: match &rows.inputs {
                     Inputs::Public(inputs) => inputs.get(row).cloned(),
                     Inputs::Committed(_) => None,
                 },
-                leaf: hex(&leaf),
+                leaf: hex(leaf),
             });
-            leaves.push(leaf);
         }
-        let statement = Statement {
-            claimed: Claimed::Decisions,
-            model: &loaded.model,
-            inputs: &commitments,
-            leaves: &leaves,
-            origin: &evidence.origin,
-            released: &released,
-        };
+        let statement = stated.statement(&loaded.model, &evidence.origin);
         // 2. The proof and its link.
         let claim = match read_proof(&key, &statement, &rows.proof) {
             Ok(claim) => claim,
@@ -579,7 +561,9 @@ impl<'a> Session<'a> {
             let row = disclosed.row as usize;
             let start = self.now();
             let inputs = [numbered("proof ", index), numbered(", row ", row)].concat();
-            let (Some(commitment), Some(leaf)) = (commitments.get(row), leaves.get(row)) else {
+            let (Some(commitment), Some(leaf)) =
+                (stated.commitments.get(row), stated.leaves.get(row))
+            else {
                 continue; // the decoder refuses such rows
             };
             let statement = Disclosed {
@@ -788,29 +772,13 @@ fn read_registration(loaded: &Loaded) -> Result<Vec<BoundEquation>, String> {
     Ok(equations)
 }
 
-fn read_commitments(key: &PreparedKey, inputs: &Inputs) -> Option<Vec<G1Affine>> {
-    match inputs {
-        Inputs::Committed(commitments) => commitments.iter().map(point_from_bytes).collect(),
-        Inputs::Public(rows) => {
-            let zero = Fr::default();
-            let points = rows.iter().map(|row| input::commit(key.key(), row, &zero));
-            let points: Vec<G1Projective> = points.collect::<Option<_>>()?;
-            Some(G1Projective::normalize_batch(&points))
-        }
-    }
-}
-
-/// A row's metadata digest, and what may be shown of it.
-fn read_metadata(rows: &ProvedRows, row: usize) -> ([u8; 32], ShownMetadata) {
-    let shown = |salt: &[u8; 32], bytes: &[u8]| (metadata_digest(salt, bytes), readable(bytes));
+/// What may be shown of a row's metadata.
+fn shown_metadata(rows: &ProvedRows, row: usize) -> ShownMetadata {
     match rows.metadata.get(row) {
-        Some(Metadata::Shown(bytes)) => {
-            let batch_salt = rows.batch_salt.unwrap_or_default();
-            shown(&row_salt(&batch_salt, row as u64), bytes)
-        }
-        Some(Metadata::ShownAlone { salt, metadata }) => shown(salt, metadata),
-        Some(Metadata::Hidden(digest)) => (*digest, ShownMetadata::Hidden(hex(digest))),
-        None => ([0; 32], ShownMetadata::Hidden(String::new())),
+        Some(Metadata::Shown(bytes)) => readable(bytes),
+        Some(Metadata::ShownAlone { metadata, .. }) => readable(metadata),
+        Some(Metadata::Hidden(digest)) => ShownMetadata::Hidden(hex(digest)),
+        None => ShownMetadata::Hidden(String::new()),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod msm;
 pub mod prepared;
 pub mod proof;
 pub mod report;
+pub mod rows;
 mod shplonk;
 pub mod srs;
 pub mod statement;
@@ -32,8 +33,9 @@ use batch::Pending;
 pub use claim::Claim;
 pub use files::{verify_evidence, verify_files, Options};
 pub use prepared::{Generators, PreparedKey};
-pub use proof::read_proof;
+pub use proof::{instance_cells, read_proof};
 pub use report::{Report, Verdict};
+pub use rows::StatedRows;
 pub use statement::{Claimed, Statement};
 
 /// Why a proof is rejected.

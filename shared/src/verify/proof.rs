@@ -18,7 +18,7 @@ use super::prepared::PreparedKey;
 use super::statement::{hash_parts, Statement};
 use super::transcript::Transcript;
 use super::{ipa, shplonk, VerifyError};
-use crate::artifact::key::{Node, Query, Scheme, Srs};
+use crate::artifact::key::{Node, Query, Scheme, Srs, VerifyingKey};
 
 /// Reads a proof of a statement; what remains to be checked is linear in group elements.
 ///
@@ -31,14 +31,13 @@ pub fn read_proof(
 ) -> Result<Claim, VerifyError> {
     let vk = key.key();
     let scheme = vk.scheme();
-    check_shape(key, statement)?;
+    let instance = instance_cells(vk, statement)?;
     let mut transcript = Transcript::new(proof);
 
     // 1. The statement, the key, the instance.
     let statement_digest = statement.digest(scheme, key.circuit_id());
     transcript.common_digest(&statement_digest);
     transcript.common_scalar(&vk.transcript_repr);
-    let instance = instance_cells(key, statement);
     let instance_commitment = match (&vk.srs, vk.instance_lengths.first()) {
         (_, None) => None,
         (Srs::Ipa { w, .. }, Some(_)) => {
@@ -130,8 +129,7 @@ pub fn read_proof(
     })
 }
 
-fn check_shape(key: &PreparedKey, statement: &Statement<'_>) -> Result<(), VerifyError> {
-    let vk = key.key();
+fn check_shape(vk: &VerifyingKey, statement: &Statement<'_>) -> Result<(), VerifyError> {
     if statement.model.len() != vk.model_columns() {
         return Err(VerifyError::ModelCommitments {
             expected: vk.model_columns(),
@@ -155,21 +153,28 @@ fn check_shape(key: &PreparedKey, statement: &Statement<'_>) -> Result<(), Verif
 
 // ----------------------------------------------------------------------------------- instance
 
-/// The non-zero instance cells by ascending row; slots beyond the rows repeat the last row.
-fn instance_cells(key: &PreparedKey, statement: &Statement<'_>) -> Vec<(u32, Fr)> {
-    let vk = key.key();
+/// The non-zero instance cells of a statement, by ascending row; slots beyond the rows repeat the
+/// last row.
+///
+/// # Errors
+/// When the numbers of commitments, rows or released values do not fit the key.
+pub fn instance_cells(
+    vk: &VerifyingKey,
+    statement: &Statement<'_>,
+) -> Result<Vec<(u32, Fr)>, VerifyError> {
+    check_shape(vk, statement)?;
     let slots = vk.slots().max(1);
     let per_row = vk.released_per_row();
     let rows = statement.inputs.len().max(1);
     let cells = vk.released_rows.iter().enumerate();
-    cells
+    Ok(cells
         .map(|(entry, cell)| {
             let (value, slot) = (entry / slots, entry % slots);
             let row = slot.min(rows - 1);
             (*cell, statement.released[row * per_row + value])
         })
         .filter(|(_, value)| !value.is_zero())
-        .collect()
+        .collect())
 }
 
 fn absorb_instance(transcript: &mut Transcript<'_>, cells: &[(u32, Fr)], length: u32) {

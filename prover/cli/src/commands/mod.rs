@@ -5,6 +5,7 @@ mod compile;
 mod demo;
 mod inspect;
 mod prove;
+mod reference;
 mod run;
 mod verify;
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args::Prove;
 use crate::files::{self, Secrecy};
 use crate::progress::Display;
+use crate::usage::Usage;
 use crate::{metadata, rows};
 
 use super::{hex, load_artifact, print, print_json};
@@ -55,7 +56,9 @@ fn tell(
     let out: &Path = &arguments.out;
     let circuit_id = hex(&artifact.circuit_id());
     if arguments.json {
-        print_json(&json!({"out": out, "rows": rows, "bytes": bytes, "circuit_id": circuit_id}))?;
+        print_json(&json!({
+            "out": out, "rows": rows, "bytes": bytes, "circuit_id": circuit_id, "used": Usage::so_far().to_json(),
+        }))?;
     } else if out != Path::new("/dev/stdout") {
         print(&format!(
             "{}: {rows} decisions proved, {bytes} bytes\n",

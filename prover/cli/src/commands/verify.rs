@@ -11,7 +11,7 @@ use crate::args::Verify;
 use crate::failure::{status, Failure};
 use crate::files;
 
-use super::{print, print_json};
+use super::{print, print_json, reference};
 
 /// Judges the files together, as the page does.
 pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
@@ -29,11 +29,28 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
 
     let reports = judge(&evidence, &trust, arguments.allow_insecure_dev_srs);
     let verdict = gravest(&reports);
+    let second = match arguments.reference {
+        true => reference::check(&evidence, &trust),
+        false => Vec::new(),
+    };
     if arguments.json {
         let reports: Vec<Value> = reports.iter().map(to_json).collect();
-        print_json(&json!({"verdict": key(verdict), "reports": reports}))?;
+        let mut value = json!({"verdict": key(verdict), "reports": reports});
+        if arguments.reference {
+            value["reference"] = second.iter().map(reference::to_json).collect();
+        }
+        print_json(&value)?;
     } else {
         print(&reports.iter().map(to_text).collect::<Vec<_>>().join("\n"))?;
+        print(&second.iter().map(reference::to_text).collect::<String>())?;
+    }
+    if verdict == Verdict::Valid {
+        if let Some(refused) = second.iter().find(|s| s.result.is_err()) {
+            anyhow::bail!(
+                "the two verifiers disagree about {}: take this file as not valid",
+                refused.what
+            );
+        }
     }
     if verdict == Verdict::Unknown && arguments.trust.is_empty() {
         eprintln!(
