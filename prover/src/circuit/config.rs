@@ -23,7 +23,7 @@
 
 use std::collections::BTreeMap;
 
-use ff::Field;
+use ff::{Field, PrimeField};
 use halo2_proofs::plonk::{
     Advice, Challenge, Column, ConstraintSystem, Expression, FirstPhase, Fixed, Instance,
     SecondPhase,
@@ -108,7 +108,13 @@ pub(crate) struct FixedPlan {
 
 /// `2^e` in the field.
 pub(crate) fn pow2(e: u64) -> Fr {
-    Fr::from(2).pow([e])
+    // A power takes hundreds of multiplications; below the modulus it is a bit.
+    if e >= u64::from(Fr::CAPACITY) {
+        return Fr::from(2).pow([e]);
+    }
+    let mut limbs = [0u64; 4];
+    limbs[(e / 64) as usize] = 1 << (e % 64);
+    Fr::from_raw(limbs)
 }
 
 /// An integer in the field.
@@ -820,5 +826,19 @@ impl Config {
             .into_iter()
             .chain(layout.r_limbs(slot))
             .find(|l| l.bits < full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_two_are_what_doubling_gives() {
+        let mut power = Fr::ONE;
+        for e in 0..300 {
+            assert_eq!(pow2(e), power, "2^{e}");
+            power = power.double();
+        }
     }
 }

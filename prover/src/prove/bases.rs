@@ -298,7 +298,7 @@ impl Bases {
     }
 }
 
-/// A point of the curve; the curve crate's own reader takes a square root for each.
+/// A point of the curve; the curve crate's own reader of raw bytes does not check that it is one.
 fn read_g1(bytes: &[u8]) -> io::Result<G1Affine> {
     let point = read_coordinates(bytes)?;
     match on_curve(&point) {
