@@ -339,6 +339,13 @@ fn verify_tells_trusted_from_untrusted_from_tampered() {
     assert_eq!(report["verdict"], "valid");
     assert_eq!(report["reports"][0]["records"].as_array().unwrap().len(), 3);
 
+    // halo2's own verifier agrees on both proofs, the second of them padded.
+    let second = succeeds(folder, &[&trusted[..], &["--reference"]].concat());
+    let report: serde_json::Value = serde_json::from_slice(&second.stdout).unwrap();
+    let opinions = report["reference"].as_array().unwrap();
+    assert_eq!(opinions.len(), 2);
+    assert!(opinions.iter().all(|o| o["accepted"] == true), "{report}");
+
     let output = clearproof(folder, &["verify", "evidence"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--trust"));
@@ -350,9 +357,16 @@ fn verify_tells_trusted_from_untrusted_from_tampered() {
     let bundle = folder.join("approved/verifier.bin");
     let output = clearproof(
         elsewhere.path(),
-        &["verify", "tampered", "--trust", path(&bundle)],
+        &[
+            "verify",
+            "tampered",
+            "--trust",
+            path(&bundle),
+            "--reference",
+        ],
     );
     assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("halo2's verifier, tampered"));
 }
 
 #[test]
