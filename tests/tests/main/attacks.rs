@@ -211,3 +211,46 @@ fn the_stock_verifier_agrees() {
         verify_reference(&bundle, &statement, &wrong).unwrap_err();
     }
 }
+
+/// Two bad links whose errors are `+T` and `-T`: they would pass together under equal coefficients.
+#[test]
+fn bad_links_that_cancel_are_refused() {
+    use clearproof_shared::encoding::{scalar_from_bytes, scalar_to_bytes};
+    use clearproof_shared::verify::report::{names, Outcome};
+    for scheme in [Scheme::Kzg, Scheme::Ipa] {
+        let (artifact, proofs) = proved(scheme, 1, 2);
+        let mut changed = Evidence::decode(&proofs.evidence(&artifact, true)).unwrap();
+        let one = ark_bn254::Fr::from(1u64);
+        for (rows, difference) in changed.proofs.iter_mut().zip([one, -one]) {
+            // The last response of the link is the proof's last scalar.
+            let at = rows.proof.len() - 32;
+            let response = scalar_from_bytes(rows.proof[at..].try_into().unwrap()).unwrap();
+            rows.proof[at..].copy_from_slice(&scalar_to_bytes(&(response + difference)));
+        }
+        let report = judge(&changed.encode(), &[artifact.bundle_bytes()]);
+        assert_eq!(report.verdict, Verdict::Invalid);
+        let links = report.checks.iter().filter(|c| c.name == names::LINK);
+        assert!(links.clone().all(|c| c.outcome == Outcome::Failed));
+        assert_eq!(links.count(), 2);
+        let proofs = report.checks.iter().filter(|c| c.name == names::PROOF);
+        assert!(proofs.clone().all(|c| c.outcome == Outcome::Passed));
+    }
+}
+
+/// Fresh randomness in every proof: two proofs of one row share no point and no scalar.
+#[test]
+fn two_proofs_of_one_row_have_nothing_in_common() {
+    for scheme in [Scheme::Kzg, Scheme::Ipa] {
+        let model = example("compliance.onnx", Reveal::Decision);
+        let artifact = compiled(&model, scheme, 1);
+        let row = trades(&model, 1).remove(0);
+        let twice = [row.clone(), row];
+        let proofs = prove(&artifact, &twice, &mut rng(), &Silent)
+            .unwrap()
+            .proofs;
+        assert_ne!(proofs[0].inputs, proofs[1].inputs);
+        let parts = |i: usize| proofs[i].proof.chunks(32).collect::<Vec<_>>();
+        let first = parts(0);
+        assert!(parts(1).iter().all(|part| !first.contains(part)));
+    }
+}
