@@ -53,6 +53,8 @@ fn honest_rows_are_valid_in_both_schemes() {
             assert_eq!(released, expected);
             let evidence = proofs.evidence(&artifact, true);
             let report = judge(&evidence, &[artifact.bundle_bytes()]);
+            let said = |words: &str| report.not_checked.iter().any(|line| line.contains(words));
+            assert!(said("about 100 bits") && said("model is good") && said("clock was right"));
             assert_eq!(
                 report.verdict,
                 Verdict::Valid,
