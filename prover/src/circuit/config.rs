@@ -399,7 +399,7 @@ impl Config {
             challenge(cs),
             challenge(cs),
         );
-        // 2. Phase 1. V and z come first: the link replays their blinding.
+        // 2. Phase 1. V and z come first.
         let mut second = || cs.advice_column_in(SecondPhase);
         let (v, z) = (second(), second());
         let (acc, pw, sum) = (second(), second(), second());
@@ -446,6 +446,37 @@ impl Config {
         };
         config.gates(cs, layout, plan);
         config
+    }
+
+    /// The columns of phase 0 in the order of their declaration.
+    pub(crate) fn phase_zero(&self) -> Vec<Column<Advice>> {
+        let mut columns = vec![self.a, self.y];
+        columns.extend(&self.limbs);
+        columns.push(self.multiplicity);
+        columns.extend(self.mask);
+        if let Some(r) = &self.reads {
+            columns.extend([r.left, r.right, r.yl]);
+        }
+        if let Some(f) = &self.functions {
+            columns.extend([f.c0, f.c1, f.multiplicity]);
+        }
+        columns
+    }
+
+    /// The columns of phase 1 in the order of their declaration.
+    pub(crate) fn phase_one(&self) -> Vec<Column<Advice>> {
+        let mut columns = vec![self.v, self.z, self.acc, self.pw, self.sum];
+        columns.extend(&self.h);
+        if let Some((sa, sy)) = self.folded {
+            columns.extend([sa, sy]);
+        }
+        if let Some(r) = &self.reads {
+            columns.extend([r.h_left, r.h_right, r.h_provider]);
+        }
+        if let Some(f) = &self.functions {
+            columns.push(f.h_table);
+        }
+        columns
     }
 
     fn gates(&self, cs: &mut ConstraintSystem<Fr>, layout: &Layout, plan: &FixedPlan) {

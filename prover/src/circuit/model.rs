@@ -1,6 +1,6 @@
 //! The halo2 circuit of a model: assigns what [`super::witness`] computed.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use halo2_proofs::circuit::{Layouter, Region, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{Advice, Circuit, Column, ConstraintSystem, Error};
@@ -28,13 +28,18 @@ pub(crate) struct Witness {
     pub(crate) tamper: Option<Tamper>,
 }
 
+/// Columns of an advice assignment, phase after phase.
+pub(crate) trait Assignment {
+    /// The columns of a phase in the order of their declaration, each over at most the usable rows, with the
+    /// challenges of the phases before it.
+    fn columns(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>>;
+}
+
 /// The circuit of one batch.
 #[derive(Clone)]
 pub(crate) struct ModelCircuit {
     pub(crate) shape: Option<Arc<Shape>>,
     pub(crate) witness: Option<Arc<Witness>>,
-    /// Challenges seen last, for the link.
-    pub(crate) seen: Arc<Mutex<Option<Challenges>>>,
 }
 
 impl ModelCircuit {
@@ -43,8 +48,39 @@ impl ModelCircuit {
         ModelCircuit {
             shape: Some(shape.clone()),
             witness: None,
-            seen: Arc::default(),
         }
+    }
+}
+
+impl Assignment for ModelCircuit {
+    fn columns(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+        let (Some(shape), Some(witness)) = (&self.shape, &self.witness) else {
+            unreachable!("only a circuit with its witness is proven")
+        };
+        if phase == 0 {
+            return witness.zero.columns();
+        }
+        let &[beta, eps, gamma, alpha, theta] = challenges else {
+            unreachable!("phase 0 draws five challenges")
+        };
+        let challenges = Challenges {
+            beta,
+            eps,
+            gamma,
+            alpha,
+            theta,
+        };
+        let mut one = PhaseOne::new(
+            &shape.layout,
+            &shape.plan,
+            &witness.weights,
+            &witness.zero,
+            challenges,
+        );
+        if let Some(tamper) = &witness.tamper {
+            tamper(&mut one);
+        }
+        one.into_columns()
     }
 }
 
@@ -86,107 +122,33 @@ impl Circuit<Fr> for ModelCircuit {
                         region.assign_fixed(*column, *row, *value);
                     }
                 }
-                let Some(witness) = &self.witness else {
-                    return Ok(());
-                };
-                let p = &witness.zero;
-                let small =
-                    |values: &[u64]| values.iter().map(|v| Fr::from(*v)).collect::<Vec<_>>();
-                put(&mut region, c.a, &p.a);
-                put(&mut region, c.y, &p.y);
-                for (column, limbs) in c.limbs.iter().zip(&p.limbs) {
-                    put(
-                        &mut region,
-                        *column,
-                        &limbs
-                            .iter()
-                            .map(|v| Fr::from(u64::from(*v)))
-                            .collect::<Vec<_>>(),
-                    );
-                }
-                put(&mut region, c.multiplicity, &small(&p.multiplicity));
-                if let Some(mask) = c.mask {
-                    put(&mut region, mask, &p.mask);
-                }
-                if let Some(reads) = &c.reads {
-                    put(&mut region, reads.left, &p.left);
-                    put(&mut region, reads.right, &p.right);
-                    put(&mut region, reads.yl, &p.yl);
-                }
-                if let Some(f) = &c.functions {
-                    put(&mut region, f.c0, &p.c0);
-                    put(&mut region, f.c1, &p.c1);
-                    put(
-                        &mut region,
-                        f.multiplicity,
-                        &small(&p.function_multiplicity),
-                    );
+                if self.witness.is_some() {
+                    let columns = self.columns(0, &[]);
+                    for (column, values) in c.phase_zero().into_iter().zip(&columns) {
+                        put(&mut region, column, values);
+                    }
                 }
                 Ok(())
             },
         )?;
         layouter.next_phase();
-        let draw = |challenge| {
-            let mut value = None;
-            let _ = layouter.get_challenge(challenge).map(|v| value = Some(v));
-            value
-        };
-        let (Some(beta), Some(eps), Some(gamma), Some(alpha), Some(theta)) = (
-            draw(c.beta),
-            draw(c.eps),
-            draw(c.gamma),
-            draw(c.alpha),
-            draw(c.theta),
-        ) else {
+        let drawn: Option<Vec<Fr>> = [c.beta, c.eps, c.gamma, c.alpha, c.theta]
+            .into_iter()
+            .map(|challenge| {
+                let mut value = None;
+                let _ = layouter.get_challenge(challenge).map(|v| value = Some(v));
+                value
+            })
+            .collect();
+        let (Some(challenges), true) = (drawn, self.witness.is_some()) else {
             return Ok(());
         };
-        let Some(witness) = &self.witness else {
-            return Ok(());
-        };
-        let challenges = Challenges {
-            beta,
-            eps,
-            gamma,
-            alpha,
-            theta,
-        };
-        *self.seen.lock().expect("no holder of this lock panics") = Some(challenges);
-        let mut p = PhaseOne::new(
-            &shape.layout,
-            &shape.plan,
-            &witness.weights,
-            &witness.zero,
-            challenges,
-        );
-        if let Some(tamper) = &witness.tamper {
-            tamper(&mut p);
-        }
+        let columns = self.columns(1, &challenges);
         layouter.assign_region(
             || "phase 1",
             |mut region| {
-                for (column, values) in [
-                    (c.v, &p.v),
-                    (c.z, &p.z),
-                    (c.acc, &p.acc),
-                    (c.pw, &p.pw),
-                    (c.sum, &p.sum),
-                ] {
+                for (column, values) in c.phase_one().into_iter().zip(&columns) {
                     put(&mut region, column, values);
-                }
-                for (column, h) in c.h.iter().zip(&p.h) {
-                    put(&mut region, *column, h);
-                }
-                if let Some((sa, sy)) = c.folded {
-                    put(&mut region, sa, &p.sa);
-                    put(&mut region, sy, &p.sy);
-                }
-                if let Some(reads) = &c.reads {
-                    put(&mut region, reads.h_left, &p.h_left);
-                    put(&mut region, reads.h_right, &p.h_right);
-                    put(&mut region, reads.h_provider, &p.h_provider);
-                }
-                if let Some(f) = &c.functions {
-                    put(&mut region, f.h_table, &p.h_table);
                 }
                 Ok(())
             },
@@ -195,7 +157,7 @@ impl Circuit<Fr> for ModelCircuit {
 }
 
 /// Assigns the non-zero cells of a column; the rest is zero already.
-fn put(region: &mut Region<'_, Fr>, column: Column<Advice>, values: &[Fr]) {
+pub(crate) fn put(region: &mut Region<'_, Fr>, column: Column<Advice>, values: &[Fr]) {
     for (row, value) in values.iter().enumerate() {
         if *value != Fr::zero() {
             region.assign_advice(column, row, Value::known(*value));

@@ -19,10 +19,10 @@
 //! `rows_per_slot` rows that end at a weight row; every slot leaves them free.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ff::{BatchInvert, Field};
-use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner, Value};
+use halo2_proofs::circuit::{Layouter, SimpleFloorPlanner};
 use halo2_proofs::plonk::{
     Advice, Challenge, Circuit, Column, ConstraintSystem, Error, Expression, FirstPhase, Fixed,
     SecondPhase,
@@ -32,6 +32,7 @@ use rand_core::RngCore;
 
 use super::config::pow2;
 use super::layout::{Layout, WeightCell};
+use super::model::{put, Assignment};
 use super::params::Scheme;
 
 /// One digit of one lane of one column.
@@ -61,7 +62,7 @@ pub(crate) struct RegistrationShape {
     limb_columns: usize,
     /// Weight rows, ascending.
     rows: Vec<usize>,
-    fixed: Vec<Vec<(usize, Fr)>>,
+    pub(crate) fixed: Vec<Vec<(usize, Fr)>>,
     /// Fixed column of each (column, lane).
     pattern: BTreeMap<(usize, usize), usize>,
 }
@@ -235,8 +236,65 @@ impl RegistrationWitness {
 pub(crate) struct RegistrationCircuit {
     pub(crate) shape: Option<Arc<RegistrationShape>>,
     pub(crate) witness: Option<Arc<RegistrationWitness>>,
-    /// beta, once drawn, for the link.
-    pub(crate) seen: Arc<Mutex<Option<Fr>>>,
+}
+
+impl Assignment for RegistrationCircuit {
+    fn columns(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
+        let (Some(shape), Some(w)) = (&self.shape, &self.witness) else {
+            unreachable!("only a circuit with its witness is proven")
+        };
+        let field = |x: u64| match x {
+            0 => Fr::ZERO,
+            x => Fr::from(x),
+        };
+        if phase == 0 {
+            let mut columns: Vec<Vec<Fr>> = w
+                .limbs
+                .iter()
+                .map(|limbs| limbs.iter().map(|x| field((*x).into())).collect())
+                .collect();
+            columns.push(w.multiplicity.iter().map(|m| field(*m)).collect());
+            if shape.masked {
+                columns.push(w.mask.clone());
+            }
+            return columns;
+        }
+        let &[beta, alpha] = challenges else {
+            unreachable!("phase 0 draws two challenges")
+        };
+        let mut v = vec![Fr::ZERO; shape.usable];
+        let mut power = Fr::ONE;
+        for column in &w.columns {
+            for (row, x) in column {
+                v[*row] += power * x;
+            }
+            power *= beta;
+        }
+        let entries = 1usize << shape.digit_bits;
+        let mut inverse: Vec<Fr> = (0..entries).map(|v| alpha + Fr::from(v as u64)).collect();
+        inverse.iter_mut().batch_invert();
+        let mut h = vec![vec![Fr::ZERO; shape.usable]; w.limbs.len()];
+        let mut sum = vec![Fr::ZERO; shape.usable];
+        for (row, _) in &shape.fixed[BLOCK] {
+            for (h, limbs) in h.iter_mut().zip(&w.limbs) {
+                let x = inverse[limbs[*row] as usize];
+                h[*row] = x;
+                sum[*row] += x;
+            }
+        }
+        let mut running = Fr::ZERO;
+        for (row, cell) in sum.iter_mut().enumerate().skip(1) {
+            running += *cell;
+            if w.multiplicity[row] > 0 {
+                running -=
+                    Fr::from(w.multiplicity[row]) * inverse[if row < entries { row } else { 0 }];
+            }
+            *cell = running;
+        }
+        let mut columns = vec![v, sum];
+        columns.extend(h);
+        columns
+    }
 }
 
 impl Circuit<Fr> for RegistrationCircuit {
@@ -377,23 +435,10 @@ impl Circuit<Fr> for RegistrationCircuit {
                         region.assign_fixed(*column, *row, *value);
                     }
                 }
-                let Some(w) = &self.witness else {
-                    return Ok(());
-                };
-                let mut put = |column: Column<Advice>, row: usize, value: Fr| {
-                    region.assign_advice(column, row, Value::known(value));
-                };
-                for (column, limbs) in c.limbs.iter().zip(&w.limbs) {
-                    for (row, x) in limbs.iter().enumerate().filter(|(_, x)| **x != 0) {
-                        put(*column, row, Fr::from(u64::from(*x)));
-                    }
-                }
-                for (row, m) in w.multiplicity.iter().enumerate().filter(|(_, m)| **m != 0) {
-                    put(c.multiplicity, row, Fr::from(*m));
-                }
-                if let Some(mask) = c.mask {
-                    for (row, x) in w.mask.iter().enumerate() {
-                        put(mask, row, *x);
+                if self.witness.is_some() {
+                    let order = c.limbs.iter().chain([&c.multiplicity]).chain(&c.mask);
+                    for (column, values) in order.zip(self.columns(0, &[])) {
+                        put(&mut region, *column, &values);
                     }
                 }
                 Ok(())
@@ -405,48 +450,17 @@ impl Circuit<Fr> for RegistrationCircuit {
             let _ = layouter.get_challenge(challenge).map(|v| value = Some(v));
             value
         };
-        let (Some(beta), Some(alpha), Some(w)) = (draw(c.beta), draw(c.alpha), &self.witness)
+        let (Some(beta), Some(alpha), true) = (draw(c.beta), draw(c.alpha), self.witness.is_some())
         else {
             return Ok(());
         };
-        *self.seen.lock().expect("no holder of this lock panics") = Some(beta);
+        let columns = self.columns(1, &[beta, alpha]);
         layouter.assign_region(
             || "sums",
             |mut region| {
-                let mut put = |column: Column<Advice>, row: usize, value: Fr| {
-                    region.assign_advice(column, row, Value::known(value));
-                };
-                let mut v = vec![Fr::ZERO; shape.usable];
-                let mut power = Fr::ONE;
-                for column in &w.columns {
-                    for (row, x) in column {
-                        v[*row] += power * x;
-                    }
-                    power *= beta;
-                }
-                for (row, x) in v.iter().enumerate().filter(|(_, x)| **x != Fr::ZERO) {
-                    put(c.v, row, *x);
-                }
-                let entries = 1usize << shape.digit_bits;
-                let mut inverse: Vec<Fr> =
-                    (0..entries).map(|v| alpha + Fr::from(v as u64)).collect();
-                inverse.iter_mut().batch_invert();
-                let mut sum = vec![Fr::ZERO; shape.usable];
-                for (row, _) in &shape.fixed[BLOCK] {
-                    for (h, limbs) in c.h.iter().zip(&w.limbs) {
-                        let x = inverse[limbs[*row] as usize];
-                        put(*h, *row, x);
-                        sum[*row] += x;
-                    }
-                }
-                let mut running = Fr::ZERO;
-                for row in 1..shape.usable {
-                    running += sum[row];
-                    if w.multiplicity[row] > 0 {
-                        running -= Fr::from(w.multiplicity[row])
-                            * inverse[if row < entries { row } else { 0 }];
-                    }
-                    put(c.sum, row, running);
+                let order = [&c.v, &c.sum].into_iter().chain(&c.h);
+                for (column, values) in order.zip(&columns) {
+                    put(&mut region, *column, values);
                 }
                 Ok(())
             },
@@ -484,7 +498,6 @@ mod tests {
             let circuit = RegistrationCircuit {
                 shape: Some(shape),
                 witness: Some(Arc::new(witness)),
-                seen: Arc::default(),
             };
             MockProver::run(params.k, &circuit, vec![])
                 .unwrap()

@@ -415,6 +415,36 @@ impl PhaseZero {
     }
 }
 
+impl PhaseZero {
+    /// The columns in the order of their declaration (see `Config::phase_zero`).
+    pub(crate) fn columns(&self) -> Vec<Vec<Fr>> {
+        let small = |values: &[u64]| values.iter().map(|v| Fr::from(*v)).collect::<Vec<_>>();
+        let limbs = |values: &Vec<u32>| {
+            let field = |v: &u32| match *v {
+                0 => Fr::ZERO,
+                v => Fr::from(u64::from(v)),
+            };
+            values.iter().map(field).collect()
+        };
+        let mut columns = vec![self.a.clone(), self.y.clone()];
+        columns.extend(self.limbs.iter().map(limbs));
+        columns.push(small(&self.multiplicity));
+        let optional = [
+            &self.mask,
+            &self.left,
+            &self.right,
+            &self.yl,
+            &self.c0,
+            &self.c1,
+        ];
+        columns.extend(optional.into_iter().filter(|c| !c.is_empty()).cloned());
+        if !self.function_multiplicity.is_empty() {
+            columns.push(small(&self.function_multiplicity));
+        }
+        columns
+    }
+}
+
 /// First table row of each function.
 fn function_rows(layout: &Layout) -> Vec<usize> {
     let mut start = vec![0; layout.functions.len()];
@@ -669,5 +699,23 @@ impl PhaseOne {
             h_provider,
             h_table,
         }
+    }
+}
+
+impl PhaseOne {
+    /// The columns in the order of their declaration (see `Config::phase_one`).
+    pub(crate) fn into_columns(self) -> Vec<Vec<Fr>> {
+        let mut columns = vec![self.v, self.z, self.acc, self.pw, self.sum];
+        columns.extend(self.h);
+        let optional = [
+            self.sa,
+            self.sy,
+            self.h_left,
+            self.h_right,
+            self.h_provider,
+            self.h_table,
+        ];
+        columns.extend(optional.into_iter().filter(|c| !c.is_empty()));
+        columns
     }
 }

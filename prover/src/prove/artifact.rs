@@ -6,7 +6,7 @@
 //! | `verifier.bin` | the bundle, for auditors |
 //! | `bases.bin` | commitment bases, uncompressed |
 //! | `tables.bin` | multiples of the bases, which make commitments fast |
-//! | `proving.key` | halo2's proving key, raw |
+//! | `proving.key` | the fixed columns as polynomials and on the cosets of the quotient |
 //! | `opening.secret` | private weights and the tails of their commitments, mode 0600 |
 //!
 //! A folder is written beside its place, synced and renamed: it is there whole or not at all.
@@ -21,7 +21,6 @@ use clearproof_shared::artifact::key::VerifyingKey;
 use clearproof_shared::encoding::{hex, points_from_bytes};
 use clearproof_shared::verify::prepared::{Generators, PreparedKey};
 use ff::{Field, PrimeField};
-use halo2_proofs::SerdeFormat;
 use halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +28,9 @@ use super::bases::Bases;
 use super::commit::ModelCommitment;
 use super::compile::{CircuitDescription, InputVisibility};
 use super::export::{g1_from_ark, g1_to_ark};
-use super::keys::{portable_model_key, shape, ProvingKey};
+use super::keys::{shape, ProvingKey};
 use crate::circuit::layout::Layout;
-use crate::circuit::model::{ModelCircuit, Shape};
+use crate::circuit::model::Shape;
 use crate::circuit::params::CircuitParams;
 use crate::circuit::witness::PackedWeights;
 use crate::quantize::skeleton::{IntegerModel, LinearWeights, PrivateWeights, Skeleton};
@@ -93,7 +92,7 @@ pub enum ArtifactError {
 }
 
 /// Format of the folder.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const MANIFEST: &str = "artifact.json";
 const BUNDLE: &str = "verifier.bin";
 const BASES: &str = "bases.bin";
@@ -170,14 +169,14 @@ impl Artifact {
     /// What the circuit looks like.
     pub fn description(&self) -> CircuitDescription {
         let layout = &self.shape.layout;
-        let cs = self.pk.get_vk().cs();
+        let key = self.prepared.key();
         CircuitDescription {
             k: layout.params.k,
             rows_used: layout.rows,
             batch: layout.params.batch,
             slots: layout.program.slots.len(),
-            advice_columns: cs.num_advice_columns(),
-            fixed_columns: cs.num_fixed_columns(),
+            advice_columns: key.advice_phases.len(),
+            fixed_columns: key.fixed_commitments.len(),
             limb_bits: layout.params.limb_bits,
             limb_columns: layout.limb_columns,
             rows_per_slot: layout.params.rows_per_slot,
@@ -230,9 +229,7 @@ impl Artifact {
         write_file(&dir.join(BUNDLE), false, |out| out.write_all(&self.bundle))?;
         write_file(&dir.join(BASES), false, |out| self.bases.write(out))?;
         write_file(&dir.join(TABLES), false, |out| self.bases.write_tables(out))?;
-        write_file(&dir.join(PROVING_KEY), false, |out| {
-            self.pk.write(out, SerdeFormat::RawBytesUnchecked)
-        })?;
+        write_file(&dir.join(PROVING_KEY), false, |out| self.pk.write(out))?;
         write_file(&dir.join(OPENING), true, |out| {
             write_opening(out, &self.model.weights, &self.commitment.tails)
         })?;
@@ -290,17 +287,9 @@ impl Artifact {
         bases
             .read_tables(&mut open(TABLES)?)
             .map_err(|e| damaged(TABLES, &e))?;
-        let pk = ProvingKey::read::<_, ModelCircuit>(
-            &mut open(PROVING_KEY)?,
-            SerdeFormat::RawBytesUnchecked,
-            Some(shape.clone()),
-        )
-        .map_err(|e| damaged(PROVING_KEY, &e))?;
-        let key = portable_model_key(&bases, &shape, pk.get_vk())
+        let key = VerifyingKey::decode(&bundle.key).map_err(|e| damaged(BUNDLE, &e))?;
+        let pk = ProvingKey::read(key.clone(), &read(PROVING_KEY)?)
             .map_err(|e| damaged(PROVING_KEY, &e))?;
-        if key.encode() != bundle.key {
-            return Err(damaged(PROVING_KEY, &"the key of another circuit"));
-        }
         let (weights, tails) =
             read_opening(&read(OPENING)?).ok_or_else(|| damaged(OPENING, &"not an opening"))?;
         let points = points_from_bytes(&bundle.model)

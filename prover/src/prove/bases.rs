@@ -18,6 +18,7 @@ use halo2curves::serde::SerdeObject;
 use rayon::prelude::*;
 
 use super::fixed_base::{on_curve, read_coordinates, Table};
+use super::grouped::grouped_msm;
 use super::msm::msm;
 use crate::circuit::params::Scheme;
 
@@ -172,10 +173,11 @@ impl Bases {
 
     /// Commits to evaluations over the domain.
     pub(crate) fn commit_lagrange(&self, values: &[Fr], blind: Fr) -> G1 {
-        let sum = match &self.tables {
+        let bases = &self.g_lagrange[..values.len()];
+        let sum = grouped_msm(values, bases).unwrap_or_else(|| match &self.tables {
             Some(tables) => tables.g_lagrange.msm(values),
-            None => msm(values, &self.g_lagrange[..values.len()]),
-        };
+            None => msm(values, bases),
+        });
         self.blinded(sum, blind)
     }
 

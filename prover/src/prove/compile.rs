@@ -7,6 +7,7 @@ use clearproof_shared::artifact::bundle::{Bundle, Registration};
 use clearproof_shared::encoding::{g1_to_bytes, points_to_bytes};
 use clearproof_shared::verify::srs::dev_tau;
 use clearproof_shared::verify::statement::{Claimed, Statement};
+use halo2curves::bn256::Fr;
 use rand_core::{CryptoRng, RngCore};
 use serde::Serialize;
 
@@ -15,8 +16,8 @@ use super::bases::{read_srs, read_srs_file, Bases};
 use super::commit::ModelCommitment;
 use super::export::{g1_to_ark, scalar_from_ark};
 use super::keys::{
-    empty_model, portable_model_key, portable_registration_key, proving_key, registration_circuits,
-    shape, verifying_key,
+    empty_model, portable_model_key, portable_registration_key, registration_circuits, shape,
+    verifying_key, ProvingKey,
 };
 use super::proof::{horner, prove_linked};
 use super::{Progress, ProveError};
@@ -114,8 +115,9 @@ pub fn compile(
     // 1. The model circuit's keys.
     progress.step("keys", 0, 1);
     let shape = shape(layout);
-    let pk = proving_key(&bases, &empty_model(&shape))?;
-    let key = portable_model_key(&bases, &shape, pk.get_vk())?;
+    let vk = verifying_key(&bases, &empty_model(&shape))?;
+    let key = portable_model_key(&bases, &shape, &vk)?;
+    let pk = ProvingKey::new(key.clone(), &shape.plan.columns);
     // 2. The commitment.
     progress.step("commitment", 0, 1);
     let weights = Arc::new(PackedWeights::new(&shape.layout, &model.weights));
@@ -178,8 +180,8 @@ fn register(
         progress.step("registration", i as u64, total);
         let shape = empty.shape.clone().expect("made with its shape");
         let range = shape.first..shape.first + shape.count;
-        let pk = proving_key(bases, &empty)?;
-        let key = portable_registration_key(bases, &shape, pk.get_vk())?;
+        let vk = verifying_key(bases, &empty)?;
+        let key = portable_registration_key(bases, &shape, &vk)?;
         let witness = RegistrationWitness::new(
             &shape,
             &cells[range.clone()],
@@ -199,22 +201,15 @@ fn register(
             released: &[],
         };
         let digest = statement.digest(key.scheme(), &key.circuit_id());
-        let beta = Arc::new(std::sync::Mutex::new(None));
         let circuit = RegistrationCircuit {
             witness: Some(Arc::new(witness)),
-            seen: beta.clone(),
             ..empty
         };
         let tails = &commitment.tails[range];
-        let secrets = || {
-            vec![horner(
-                tails,
-                beta.lock()
-                    .expect("no holder panics")
-                    .expect("the proof drew its challenges"),
-            )]
-        };
-        let proof = prove_linked(bases, &pk, &circuit, &[], &digest, secrets, rng)?;
+        let combined =
+            |challenges: &[Fr]| vec![horner(tails, challenges[key.links[0].challenge as usize])];
+        let pk = ProvingKey::new(key.clone(), &shape.fixed);
+        let proof = prove_linked(bases, &pk, &circuit, None, &digest, combined, rng)?;
         proofs.push(Registration {
             key: key.encode(),
             first: shape.first as u32,

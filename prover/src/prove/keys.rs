@@ -1,30 +1,123 @@
 //! Keys of the model circuit and of the registration circuits, and their portable form.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use clearproof_shared::artifact::key::{Link, LinkKind, Srs, VerifyingKey};
-use halo2_proofs::plonk::{self, keygen_pk2, keygen_vk_custom, Circuit};
+use ff::Field;
+use halo2_proofs::plonk::{self, keygen_vk_custom, Circuit};
 use halo2curves::bn256::{Fr, G1Affine};
+use halo2curves::serde::SerdeObject;
+use rayon::prelude::*;
 
 use super::bases::{Bases, Extra};
+use super::domain::{Domain, COSETS};
 use super::export::{export_key, g1_to_ark, g2_to_ark, Linkage};
 use super::ProveError;
 use crate::circuit::layout::Layout;
 use crate::circuit::model::{ModelCircuit, Shape};
 use crate::circuit::registration::{RegistrationCircuit, RegistrationShape};
 
-/// halo2's proving key.
-pub(crate) type ProvingKey = plonk::ProvingKey<G1Affine>;
-
-/// Proving key of any of our circuits.
-pub(crate) fn proving_key(
-    bases: &Bases,
-    circuit: &impl Circuit<Fr>,
-) -> Result<ProvingKey, ProveError> {
-    keygen_pk2(bases, circuit, false).map_err(ProveError::halo2)
+/// What proving needs of a circuit.
+#[derive(Debug)]
+pub(crate) struct ProvingKey {
+    /// Gates, queries and phases, as the verifier has them.
+    pub(crate) key: VerifyingKey,
+    pub(crate) domain: Domain,
+    pub(crate) fixed: Vec<FixedColumn>,
 }
 
-/// Verifying key alone.
+/// A fixed column, transformed once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FixedColumn {
+    pub(crate) coefficients: Vec<Fr>,
+    /// Its values on the cosets of the quotient.
+    pub(crate) on_coset: [Vec<Fr>; COSETS],
+}
+
+impl ProvingKey {
+    /// Transforms the fixed columns, given by their cells that are not zero.
+    pub(crate) fn new(key: VerifyingKey, columns: &[Vec<(usize, Fr)>]) -> ProvingKey {
+        let domain = Domain::new(key.k);
+        let fixed = columns
+            .par_iter()
+            .map(|cells| {
+                let mut values = vec![Fr::ZERO; domain.n];
+                for (row, value) in cells {
+                    values[*row] = *value;
+                }
+                domain.interpolate(&mut values);
+                let on_coset = std::array::from_fn(|coset| {
+                    let mut out = Vec::with_capacity(domain.n);
+                    domain.to_coset(&values, coset, &mut out);
+                    out
+                });
+                FixedColumn {
+                    coefficients: domain.coefficients(&values),
+                    on_coset,
+                }
+            })
+            .collect();
+        ProvingKey { key, domain, fixed }
+    }
+
+    /// Writes the transformed columns; the rest follows from the key.
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(MAGIC)?;
+        out.write_all(&self.key.circuit_id())?;
+        for column in &self.fixed {
+            for values in [&column.coefficients].into_iter().chain(&column.on_coset) {
+                values.iter().try_for_each(|x| x.write_raw(out))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what [`ProvingKey::write`] wrote for this key. Scalars are reduced; that they are the circuit's is
+    /// not checked: a wrong column makes proofs that fail.
+    ///
+    /// # Errors
+    /// When the input is of another key, short, or too long.
+    pub(crate) fn read(key: VerifyingKey, bytes: &[u8]) -> io::Result<ProvingKey> {
+        let bad = |text| io::Error::new(io::ErrorKind::InvalidData, text);
+        let domain = Domain::new(key.k);
+        let (head, body) = bytes
+            .split_at_checked(MAGIC.len() + 32)
+            .ok_or_else(|| bad("it is cut short"))?;
+        if !head.starts_with(MAGIC) {
+            return Err(bad("not a proving key"));
+        }
+        if head[MAGIC.len()..] != key.circuit_id() {
+            return Err(bad("the key of another circuit"));
+        }
+        let column = (1 + COSETS) * domain.n * 32;
+        if body.len() != column * key.fixed_commitments.len() {
+            return Err(bad("it has another length than its circuit asks for"));
+        }
+        let scalars = |bytes: &[u8]| -> io::Result<Vec<Fr>> {
+            bytes
+                .chunks_exact(32)
+                .map(|b| Fr::from_raw_bytes(b).ok_or_else(|| bad("not a scalar")))
+                .collect()
+        };
+        let fixed = body
+            .par_chunks_exact(column)
+            .map(|bytes| {
+                let mut parts = bytes.chunks_exact(domain.n * 32).map(scalars);
+                let mut next = || parts.next().expect("three parts");
+                Ok(FixedColumn {
+                    coefficients: next()?,
+                    on_coset: [next()?, next()?],
+                })
+            })
+            .collect::<io::Result<_>>()?;
+        Ok(ProvingKey { key, domain, fixed })
+    }
+}
+
+const MAGIC: &[u8; 8] = b"CPPROVE1";
+
+/// halo2's verifying key.
 pub(crate) fn verifying_key(
     bases: &Bases,
     circuit: &impl Circuit<Fr>,
@@ -148,7 +241,6 @@ pub(crate) fn registration_circuits(layout: &Layout) -> Vec<RegistrationCircuit>
             RegistrationCircuit {
                 shape: Some(Arc::new(RegistrationShape::new(layout, first, count))),
                 witness: None,
-                seen: Arc::default(),
             }
         })
         .collect()

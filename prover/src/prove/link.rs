@@ -1,16 +1,13 @@
 //! The prover's half of the link: a Schnorr proof of knowledge of a representation, in the proof's transcript.
 //!
-//! The blinding of V and z is known by replaying the seeded generator that halo2 draws from: for each phase first
-//! the tail rows of every column, then one blind a column (pinned by a test for the locked crate version).
-//! Nonces come from the caller's generator, never from the replayed stream (SOUNDNESS 7).
+//! The blinding of V and z is what [`super::argument`] drew. Nonces come from the caller's generator, never from
+//! the stream of the circuit's proof (SOUNDNESS 7).
 
 use ff::Field;
 use group::Curve;
 use halo2_proofs::transcript::{Blake2bWrite, Challenge255, Transcript, TranscriptWrite};
 use halo2curves::bn256::{Fr, G1Affine};
-use rand_chacha::ChaCha20Rng;
-use rand_core::{CryptoRng, RngCore, SeedableRng};
-use zeroize::Zeroize;
+use rand_core::{CryptoRng, RngCore};
 
 use super::bases::Bases;
 use super::export::scalar_from_ark;
@@ -20,12 +17,21 @@ use super::msm::msm;
 pub(crate) type Writer = Blake2bWrite<Vec<u8>, G1Affine, Challenge255<G1Affine>>;
 
 /// The blinding of one advice column.
-#[derive(Clone)]
 pub(crate) struct Blinding {
     /// Values of the rows u..n.
     pub(crate) tail: Vec<Fr>,
     /// Blind of the commitment (IPA).
     pub(crate) blind: Fr,
+}
+
+impl Blinding {
+    /// Moves the values out.
+    pub(crate) fn take(&mut self) -> Blinding {
+        Blinding {
+            tail: std::mem::take(&mut self.tail),
+            blind: std::mem::replace(&mut self.blind, Fr::ZERO),
+        }
+    }
 }
 
 impl Drop for Blinding {
@@ -39,31 +45,6 @@ impl Drop for Blinding {
 pub(crate) fn wipe(x: &mut Fr) {
     *x = Fr::ZERO;
     std::hint::black_box(x);
-}
-
-/// Replays halo2's draws: the blinding of the first `wanted` columns of phase 1.
-pub(crate) fn replay(
-    mut seed: [u8; 32],
-    phase_zero: usize,
-    phase_one: usize,
-    tail: usize,
-    wanted: usize,
-) -> Vec<Blinding> {
-    let mut rng = ChaCha20Rng::from_seed(seed);
-    seed.zeroize();
-    for _ in 0..phase_zero * (tail + 1) {
-        Fr::random(&mut rng);
-    }
-    let mut tails: Vec<Vec<Fr>> = (0..phase_one)
-        .map(|_| (0..tail).map(|_| Fr::random(&mut rng)).collect())
-        .collect();
-    let blinds: Vec<Fr> = (0..phase_one).map(|_| Fr::random(&mut rng)).collect();
-    tails.truncate(wanted);
-    tails
-        .into_iter()
-        .zip(blinds)
-        .map(|(tail, blind)| Blinding { tail, blind })
-        .collect()
 }
 
 /// One linked column: its blinding, and the secrets of the commitments that it combines.

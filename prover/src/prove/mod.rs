@@ -3,12 +3,16 @@
 //! [`compile()`] turns an integer model into an [`Artifact`]: keys, bases, model commitment, registration
 //! proofs and the bundle an auditor needs. [`prove()`] proves rows of inputs against it.
 
+mod argument;
 mod artifact;
 pub(crate) mod bases;
 mod commit;
 mod compile;
+mod domain;
 pub mod export;
 mod fixed_base;
+mod gates;
+mod grouped;
 pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod msm;

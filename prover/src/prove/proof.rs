@@ -1,19 +1,18 @@
-//! The one path to a proof: statement digest, halo2's proof, the link, in one transcript.
+//! The one path to a proof: statement digest, the circuit's proof, the link, in one transcript.
 
 use ff::Field;
-use halo2_proofs::plonk::{create_proof, Circuit};
 use halo2_proofs::transcript::{Transcript, TranscriptWriterBuffer};
 use halo2curves::bn256::Fr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, RngCore, SeedableRng};
 use zeroize::Zeroize;
 
-use super::bases::{Bases, Extra};
+use super::argument::prove;
+use super::bases::Bases;
 use super::keys::ProvingKey;
-use super::link::{prove_link, replay, LinkedColumn, Writer};
-use super::opening::{OwnIpa, OwnShplonk};
-use super::scheme::OwnScheme;
+use super::link::{prove_link, wipe, LinkedColumn, Writer};
 use super::ProveError;
+use crate::circuit::model::Assignment;
 
 /// The two scalars that a transcript absorbs of a statement digest.
 pub(crate) fn digest_scalars(digest: &[u8; 32]) -> [Fr; 2] {
@@ -25,15 +24,15 @@ pub(crate) fn digest_scalars(digest: &[u8; 32]) -> [Fr; 2] {
     [half(&digest[..16]), half(&digest[16..])]
 }
 
-/// Proves `circuit` for the statement of `digest` and appends the link. `secrets` gives, once the proof is made
-/// and its challenges are drawn, the combined tails of the linked commitments (V first, then z).
-pub(crate) fn prove_linked<C: Circuit<Fr>>(
+/// Proves an assignment for the statement of `digest` and appends the link. `tails` gives, of the challenges, the
+/// combined tails of the commitments that the key's links name, in their order.
+pub(crate) fn prove_linked(
     bases: &Bases,
     pk: &ProvingKey,
-    circuit: &C,
-    instance: &[&[Fr]],
+    assignment: &dyn Assignment,
+    instance: Option<&[Fr]>,
     digest: &[u8; 32],
-    secrets: impl FnOnce() -> Vec<Fr>,
+    tails: impl FnOnce(&[Fr]) -> Vec<Fr>,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Vec<u8>, ProveError> {
     let mut transcript = Writer::init(vec![]);
@@ -42,49 +41,35 @@ pub(crate) fn prove_linked<C: Circuit<Fr>>(
             .common_scalar(scalar)
             .map_err(ProveError::transcript)?;
     }
-    // 1. halo2's proof, from a fresh seed.
+    // 1. The circuit's proof. Its many scalars come from one seed; the link's nonces do not (SOUNDNESS 7).
     let mut seed = [0u8; 32];
     rng.fill_bytes(&mut seed);
-    let stream = ChaCha20Rng::from_seed(seed);
-    let circuits = std::slice::from_ref(circuit);
-    match bases.extra {
-        Extra::Ipa { .. } => create_proof::<OwnScheme, OwnIpa<'_>, _, _, _, _>(
-            bases,
-            pk,
-            circuits,
-            &[instance],
-            stream,
-            &mut transcript,
-        ),
-        Extra::Kzg { .. } => create_proof::<OwnScheme, OwnShplonk<'_>, _, _, _, _>(
-            bases,
-            pk,
-            circuits,
-            &[instance],
-            stream,
-            &mut transcript,
-        ),
-    }
-    .map_err(ProveError::halo2)?;
-    // 2. The link.
-    let cs = pk.get_vk().cs();
-    let phases = cs.advice_column_phase();
-    let zero = phases.iter().filter(|p| **p == 0).count();
-    let tail = cs.blinding_factors() + 1;
-    let mut tails = secrets();
-    let blindings = replay(seed, zero, phases.len() - zero, tail, tails.len());
+    let mut stream = ChaCha20Rng::from_seed(seed);
     seed.zeroize();
-    let columns: Vec<LinkedColumn> = blindings
-        .into_iter()
+    let mut drawn = prove(
+        bases,
+        pk,
+        assignment,
+        instance,
+        &mut transcript,
+        &mut stream,
+    )
+    .map_err(ProveError::transcript)?;
+    // 2. The link.
+    let mut tails = tails(&drawn.challenges);
+    let columns: Vec<LinkedColumn> = pk
+        .key
+        .links
+        .iter()
         .zip(&tails)
-        .map(|(blinding, tail)| LinkedColumn {
-            blinding,
+        .map(|(link, tail)| LinkedColumn {
+            blinding: drawn.blindings[link.column as usize].take(),
             combined_tail: *tail,
         })
         .collect();
-    prove_link(&mut transcript, bases, (1 << bases.k) - tail, &columns, rng)
+    prove_link(&mut transcript, bases, pk.key.usable_rows(), &columns, rng)
         .map_err(ProveError::transcript)?;
-    tails.iter_mut().for_each(super::link::wipe);
+    tails.iter_mut().for_each(wipe);
     Ok(transcript.finalize())
 }
 

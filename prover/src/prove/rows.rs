@@ -211,17 +211,16 @@ fn prove_batch(
         })),
         ..ModelCircuit::empty(&artifact.shape)
     };
-    let secrets = || {
-        let drawn = circuit
-            .seen
-            .lock()
-            .expect("no holder panics")
-            .expect("the proof drew its challenges");
+    let links = &artifact.pk.key.links;
+    let tails = |challenges: &[Fr]| {
         let mut blindings: Vec<Fr> = rows.iter().map(|r| r.blinding).collect();
         blindings.resize(batch, *blindings.last().expect("a batch has rows"));
         let tails = vec![
-            horner(&artifact.commitment.tails, drawn.beta),
-            horner(&blindings, drawn.gamma),
+            horner(
+                &artifact.commitment.tails,
+                challenges[links[0].challenge as usize],
+            ),
+            horner(&blindings, challenges[links[1].challenge as usize]),
         ];
         blindings.iter_mut().for_each(wipe);
         tails
@@ -230,9 +229,9 @@ fn prove_batch(
         &artifact.bases,
         &artifact.pk,
         &circuit,
-        &[&instance],
+        Some(&instance),
         &digest,
-        secrets,
+        tails,
         rng,
     )?;
     // 4. What leaves has been checked as its verifier will.

@@ -1,20 +1,13 @@
-//! halo2's commitment-scheme traits over [`Bases`], so that the unmodified prover commits with our
-//! multi-scalar multiplication and opens with our multi-open provers.
+//! halo2's parameter trait over [`Bases`], so that key generation commits with our multi-scalar multiplication.
 
 use std::io;
 
-use halo2_proofs::poly::commitment::{
-    Blind, CommitmentScheme, Params, ParamsProver, ParamsVerifier,
-};
+use halo2_proofs::poly::commitment::{Blind, Params};
 use halo2_proofs::poly::kzg::msm::MSMKZG;
-use halo2_proofs::poly::{Coeff, LagrangeCoeff, Polynomial};
+use halo2_proofs::poly::{LagrangeCoeff, Polynomial};
 use halo2curves::bn256::{Bn256, Fr, G1Affine, G1};
 
 use super::bases::Bases;
-
-/// The scheme marker.
-#[derive(Debug)]
-pub(crate) struct OwnScheme;
 
 fn unsupported() -> io::Error {
     io::Error::new(
@@ -45,39 +38,6 @@ impl<'p> Params<'p, G1Affine> for Bases {
         Err(unsupported())
     }
     fn read<R: io::Read>(_: &mut R) -> io::Result<Self> {
-        Err(unsupported())
-    }
-}
-
-impl ParamsVerifier<'_, G1Affine> for Bases {}
-
-impl<'p> ParamsProver<'p, G1Affine> for Bases {
-    type ParamsVerifier = Bases;
-
-    fn new(k: u32) -> Self {
-        Bases::transparent(k)
-    }
-    fn commit(&self, poly: &Polynomial<Fr, Coeff>, r: Blind<Fr>) -> G1 {
-        Bases::commit(self, poly, r.0)
-    }
-    fn get_g(&self) -> &[G1Affine] {
-        &self.g
-    }
-    fn verifier_params(&'p self) -> &'p Self {
-        self
-    }
-}
-
-impl CommitmentScheme for OwnScheme {
-    type Scalar = Fr;
-    type Curve = G1Affine;
-    type ParamsProver = Bases;
-    type ParamsVerifier = Bases;
-
-    fn new_params(k: u32) -> Bases {
-        Bases::transparent(k)
-    }
-    fn read_params<R: io::Read>(_: &mut R) -> io::Result<Bases> {
         Err(unsupported())
     }
 }

@@ -12,18 +12,21 @@ use clearproof_shared::verify::{instance_cells, Statement};
 use group::prime::PrimeCurveAffine;
 use group::GroupEncoding;
 use halo2_proofs::plonk::{self, verify_proof};
-use halo2_proofs::poly::ipa::commitment::IPACommitmentScheme;
+use halo2_proofs::poly::commitment::Params;
+use halo2_proofs::poly::ipa::commitment::{IPACommitmentScheme, ParamsIPA};
 use halo2_proofs::poly::ipa::multiopen::VerifierIPA;
 use halo2_proofs::poly::ipa::strategy::SingleStrategy as IpaStrategy;
-use halo2_proofs::poly::kzg::commitment::KZGCommitmentScheme;
+use halo2_proofs::poly::kzg::commitment::{KZGCommitmentScheme, ParamsKZG};
 use halo2_proofs::poly::kzg::multiopen::VerifierSHPLONK;
 use halo2_proofs::poly::kzg::strategy::SingleStrategy as KzgStrategy;
 use halo2_proofs::poly::VerificationStrategy;
 use halo2_proofs::transcript::{Blake2bRead, Challenge255, Transcript, TranscriptReadBuffer};
 use halo2_proofs::SerdeFormat;
 use halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
-use super::bases::Bases;
+use super::bases::{Bases, Extra};
 use super::export::{g1_from_ark, scalar_from_ark, scalar_to_ark};
 use super::keys::shape;
 use super::proof::digest_scalars;
@@ -98,13 +101,7 @@ pub fn verify_reference(
             let mut g = vec![G1Affine::identity(); n];
             g[0] = g1_from_ark(g1);
             let lagrange = vec![G1Affine::identity(); n];
-            let params = super::opening::kzg_params(
-                key.k,
-                g,
-                lagrange,
-                g2_from_ark(g2),
-                g2_from_ark(tau_g2),
-            );
+            let params = kzg_params(key.k, g, lagrange, g2_from_ark(g2), g2_from_ark(tau_g2));
             verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
                 &params,
                 &vk,
@@ -124,7 +121,7 @@ pub fn verify_reference(
                 .filter(|g: &Vec<_>| g.len() == n)
                 .ok_or_else(|| bad(&"it carries no generators"))?;
             let bases = Bases::from_generators(key.k, g, g1_from_ark(w), g1_from_ark(u));
-            let params = bases.stock_ipa(true);
+            let params = ipa_params(&bases);
             verify_proof::<IPACommitmentScheme<G1Affine>, VerifierIPA<'_, G1Affine>, _, _, _>(
                 &params,
                 &vk,
@@ -135,6 +132,31 @@ pub fn verify_reference(
             .map_err(|_| ReferenceError::Refused)
         }
     }
+}
+
+/// halo2's KZG parameters of given points. The crate makes them from other parameters only; which ones does not
+/// matter, every field is replaced.
+fn kzg_params(
+    k: u32,
+    g: Vec<G1Affine>,
+    g_lagrange: Vec<G1Affine>,
+    g2: G2Affine,
+    tau_g2: G2Affine,
+) -> ParamsKZG<Bn256> {
+    let any = ParamsKZG::<Bn256>::setup(1, ChaCha20Rng::from_seed([0; 32]));
+    any.from_parts(k, g, Some(g_lagrange), g2, tau_g2)
+}
+
+/// halo2's IPA parameters over the same generators.
+fn ipa_params(bases: &Bases) -> ParamsIPA<G1Affine> {
+    let Extra::Ipa { w, u } = &bases.extra else {
+        unreachable!("asked of IPA bases only")
+    };
+    let mut bytes = bases.k.to_le_bytes().to_vec();
+    for p in bases.g.iter().chain(&bases.g_lagrange).chain([w, u]) {
+        bytes.extend_from_slice(p.to_bytes().as_ref());
+    }
+    ParamsIPA::read(&mut &bytes[..]).expect("points written a moment ago")
 }
 
 fn g2_from_ark(point: &ark_bn254::G2Affine) -> G2Affine {
