@@ -10,7 +10,9 @@ use rand_core::{CryptoRng, RngCore};
 use rayon::prelude::*;
 
 use super::bases::Bases;
+use super::link::wipe;
 use super::msm::msm;
+use super::windowed::sums;
 use crate::circuit::config::int;
 use crate::circuit::layout::Layout;
 use crate::circuit::witness::PackedWeights;
@@ -56,15 +58,35 @@ impl ModelCommitment {
     }
 }
 
-/// Commits to one input row under the secret `r`.
-pub(crate) fn commit_input(bases: &Bases, layout: &Layout, input: &[i64], r: Fr) -> G1 {
-    let mut scalars: Vec<Fr> = input.iter().map(|x| int(i128::from(*x))).collect();
+/// From this many rows on the multiples of the bases are computed once for all.
+const MANY: usize = 8;
+
+/// Commits to input rows, each under its secret `r`.
+pub(crate) fn commit_inputs(
+    bases: &Bases,
+    layout: &Layout,
+    rows: &[(&[i64], Fr)],
+) -> Vec<G1Affine> {
     let mut points: Vec<G1Affine> = layout
         .input_rows()
         .into_iter()
         .map(|row| bases.g_lagrange[row])
         .collect();
-    scalars.push(r);
     points.push(*bases.g_lagrange.last().expect("bases are not empty"));
-    msm(&scalars, &points)
+    let mut scalars: Vec<Vec<Fr>> = rows
+        .iter()
+        .map(|(input, r)| {
+            let values = input.iter().map(|x| int(i128::from(*x)));
+            values.chain([*r]).collect()
+        })
+        .collect();
+    let sums = match rows.len() < MANY {
+        true => scalars
+            .iter()
+            .map(|s| msm(s, &points).to_affine())
+            .collect(),
+        false => sums(&points, &scalars),
+    };
+    scalars.iter_mut().flatten().for_each(wipe);
+    sums
 }

@@ -14,7 +14,7 @@ use halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2curves::serde::SerdeObject;
 use rayon::prelude::*;
 
-use super::msm::{add_within_buckets, bit_length, digits_of, weighted_sum, Digits};
+use super::msm::{bit_length, digits_of, reduce_buckets, weighted_sum, Digits};
 
 /// The multiples of some bases.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(crate) struct Table {
 
 /// Bits of the absolute value of a scalar, and one more for the carry of signed digits.
 const BITS: usize = 254;
-/// Points that one set of buckets may hold in memory: 8 MB.
-const MAX_ENTRIES: usize = 1 << 17;
+/// Points that one set of buckets may hold in memory: 32 MB.
+const MAX_ENTRIES: usize = 1 << 19;
 /// From this many scalars on the work is split over threads.
 const PARALLEL: usize = 1 << 11;
 
@@ -116,8 +116,8 @@ impl Table {
             *place += 1;
         }
         // 2. One point a bucket, then their weighted sum.
-        add_within_buckets(&mut points, &mut offset);
-        weighted_sum(&points, &offset)
+        reduce_buckets(&mut points, &mut offset);
+        weighted_sum(&points, &offset).to_projective()
     }
 
     /// Writes the points alone; the shape follows from the number of bases.
@@ -181,7 +181,7 @@ fn window(n: usize) -> usize {
 }
 
 /// Calls `f(w, d)` for each signed digit `d` of window `w` that is not zero, `-2^(c-1) < d <= 2^(c-1)`.
-fn for_each_digit(item: &Digits, c: usize, mut f: impl FnMut(usize, i32)) {
+pub(super) fn for_each_digit(item: &Digits, c: usize, mut f: impl FnMut(usize, i32)) {
     let bits = bit_length(&item.limbs);
     let (mask, half) = ((1i64 << c) - 1, 1i64 << (c - 1));
     let mut carry = 0;

@@ -21,13 +21,14 @@ pub(crate) mod proof;
 mod rows;
 pub(crate) mod scheme;
 mod stock;
+mod windowed;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use bases::SrsError;
 pub use compile::{
     compile, rebuild, CircuitDescription, CompileOptions, InputVisibility, RebuiltKeys, SrsSource,
 };
-pub use rows::{commit_row, prove, CommittedRow, EvidenceProofs, Row};
+pub use rows::{commit_row, commit_rows, prove, CommittedRow, EvidenceProofs, Row};
 pub use stock::{verify_reference, ReferenceError};
 
 pub use crate::circuit::params::Scheme;

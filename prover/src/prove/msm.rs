@@ -16,6 +16,8 @@ use rayon::prelude::*;
 const MAX_ENTRIES: usize = 1 << 17;
 /// From this many points on the work is split over threads.
 const PARALLEL: usize = 1 << 9;
+/// Below this many points the inversions of affine additions cost more than they save.
+const FEW: usize = 600;
 
 /// A scalar that is not zero, by sign and absolute value.
 pub(super) struct Digits {
@@ -28,7 +30,7 @@ pub(super) struct Digits {
 pub(super) fn digits_of(scalars: &[Fr]) -> Vec<Digits> {
     let mut items = Vec::with_capacity(scalars.len());
     for (index, s) in scalars.iter().enumerate() {
-        if bool::from(s.is_zero()) {
+        if *s == Fr::ZERO {
             continue;
         }
         let mut limbs = to_limbs(s);
@@ -73,7 +75,7 @@ fn msm_part(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     // One more bit for the carry of signed digits.
     let windows = (bits + 1).div_ceil(c);
     let per_group = (MAX_ENTRIES / items.len()).clamp(1, windows);
-    let mut total = G1::identity();
+    let mut total = Extended::IDENTITY;
     let mut top = windows;
     while top > 0 {
         let low = top.saturating_sub(per_group);
@@ -81,14 +83,14 @@ fn msm_part(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
         for (w, sum) in (low..top).zip(sums).rev() {
             if w + 1 < windows {
                 for _ in 0..c {
-                    total = total.double();
+                    total.double();
                 }
             }
-            total += sum;
+            total.add(&sum);
         }
         top = low;
     }
-    total
+    total.to_projective()
 }
 
 /// Upper limb from which a scalar counts as negative (r / 2 rounded).
@@ -157,7 +159,13 @@ fn digit(item: &Digits, c: usize, w: usize) -> i64 {
 }
 
 /// Bucket sums of windows `low..top`.
-fn group_sums(items: &[Digits], bases: &[G1Affine], c: usize, low: usize, top: usize) -> Vec<G1> {
+fn group_sums(
+    items: &[Digits],
+    bases: &[G1Affine],
+    c: usize,
+    low: usize,
+    top: usize,
+) -> Vec<Extended> {
     let buckets = 1usize << (c - 1);
     let total = (top - low) * buckets;
     // 1. Count, then place the points by bucket.
@@ -195,7 +203,7 @@ fn group_sums(items: &[Digits], bases: &[G1Affine], c: usize, low: usize, top: u
     }
     drop(digits);
     // 2. One point for each bucket, then the weighted sum of each window.
-    add_within_buckets(&mut points, &mut offset);
+    reduce_buckets(&mut points, &mut offset);
     (0..top - low)
         .map(|w| weighted_sum(&points, &offset[w * buckets..=(w + 1) * buckets]))
         .collect()
@@ -246,16 +254,23 @@ pub(super) fn add_within_buckets(points: &mut [G1Affine], offset: &mut [u32]) {
     }
 }
 
-/// `sum_b (b + 1) points[offset[b]]` over buckets of at most one point.
-pub(super) fn weighted_sum(points: &[G1Affine], offset: &[u32]) -> G1 {
+/// Adds up the buckets where that is cheaper than to add their points one by one in [`weighted_sum`].
+pub(super) fn reduce_buckets(points: &mut [G1Affine], offset: &mut [u32]) {
+    if points.len() >= FEW {
+        add_within_buckets(points, offset);
+    }
+}
+
+/// `sum_b (b + 1) sum points[offset[b]..offset[b + 1]]`.
+pub(super) fn weighted_sum(points: &[G1Affine], offset: &[u32]) -> Extended {
     let (mut running, mut sum) = (Extended::IDENTITY, Extended::IDENTITY);
     for b in (0..offset.len() - 1).rev() {
-        if offset[b + 1] > offset[b] {
-            running.add_affine(&points[offset[b] as usize]);
+        for point in &points[offset[b] as usize..offset[b + 1] as usize] {
+            running.add_affine(point);
         }
         sum.add(&running);
     }
-    sum.to_projective()
+    sum
 }
 
 /// A point in extended Jacobian coordinates: `x = X / ZZ`, `y = Y / ZZZ`, `ZZ^3 = ZZZ^2`; the identity has
@@ -264,7 +279,7 @@ pub(super) fn weighted_sum(points: &[G1Affine], offset: &[u32]) -> G1 {
 /// Source: the formulas madd-2008-s, add-2008-s and dbl-2008-s-1 for "XYZZ" of the Explicit-Formulas
 /// Database (Bernstein, Lange). A third cheaper than complete projective addition, and not constant-time.
 #[derive(Clone, Copy)]
-struct Extended {
+pub(super) struct Extended {
     x: Fq,
     y: Fq,
     zz: Fq,
@@ -327,6 +342,9 @@ impl Extended {
     }
 
     fn double(&mut self) {
+        if self.zz == Fq::ZERO {
+            return;
+        }
         let u = self.y.double();
         let v = u.square();
         let w = u * v;
@@ -339,20 +357,21 @@ impl Extended {
         self.zzz *= w;
     }
 
-    fn to_projective(self) -> G1 {
-        let affine = self.zzz.invert().map(|inverse| {
-            let zz_inverse = (inverse * self.zz).square();
-            G1Affine {
-                x: self.x * zz_inverse,
-                y: self.y * inverse,
-            }
-        });
-        Option::<G1Affine>::from(affine).map_or_else(G1::identity, G1::from)
+    /// In the curve crate's homogeneous coordinates.
+    pub(super) fn to_projective(self) -> G1 {
+        if self.zz == Fq::ZERO {
+            return G1::identity();
+        }
+        G1 {
+            x: self.x * self.zzz,
+            y: self.y * self.zz,
+            z: self.zz * self.zzz,
+        }
     }
 }
 
 fn is_identity(p: &G1Affine) -> bool {
-    bool::from(p.x.is_zero()) && bool::from(p.y.is_zero())
+    p.x == Fq::ZERO && p.y == Fq::ZERO
 }
 
 /// What the addition of two points divides by; one where it needs no division.
@@ -361,7 +380,7 @@ fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
         return Fq::ONE;
     }
     let d = q.x - p.x;
-    if !bool::from(d.is_zero()) {
+    if d != Fq::ZERO {
         d
     } else if p.y == q.y {
         p.y.double()

@@ -6,12 +6,11 @@ use clearproof_shared::artifact::evidence::{BundleRef, Evidence, Inputs, Metadat
 use clearproof_shared::encoding::point_to_bytes;
 use clearproof_shared::verify::{verify_prepared, StatedRows};
 use ff::Field;
-use group::Curve;
 use halo2curves::bn256::{Fr, G1Affine};
 use rand_core::{CryptoRng, RngCore};
 
 use super::artifact::Artifact;
-use super::commit::commit_input;
+use super::commit::commit_inputs;
 use super::compile::InputVisibility;
 use super::export::g1_to_ark;
 use super::link::wipe;
@@ -61,35 +60,55 @@ impl CommittedRow {
 }
 
 /// Commits to a row's input: fresh r_t, or none where inputs are public.
+///
+/// # Errors
+/// When the row has another shape than the model's input.
 pub fn commit_row(
     artifact: &Artifact,
     row: Row,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<CommittedRow, ProveError> {
-    let expected = artifact.shape.layout.program.inputs.len();
-    if row.input.len() != expected {
+    let mut committed = commit_rows(artifact, std::slice::from_ref(&row), rng)?;
+    Ok(committed.pop().expect("a commitment for the row"))
+}
+
+/// [`commit_row`] for many rows, which is faster for each.
+///
+/// # Errors
+/// When a row has another shape than the model's input.
+pub fn commit_rows(
+    artifact: &Artifact,
+    rows: &[Row],
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Vec<CommittedRow>, ProveError> {
+    let layout = &artifact.shape.layout;
+    let expected = layout.program.inputs.len();
+    if let Some(row) = rows.iter().find(|row| row.input.len() != expected) {
         let reason = format!(
             "{} values where the model takes {expected}",
             row.input.len()
         );
         return Err(CircuitError::Input { reason }.into());
     }
-    let blinding = match artifact.inputs {
-        InputVisibility::Committed => Fr::random(rng),
-        InputVisibility::Public => Fr::ZERO,
-    };
-    let point = commit_input(
-        &artifact.bases,
-        &artifact.shape.layout,
-        &row.input,
-        blinding,
-    )
-    .to_affine();
-    Ok(CommittedRow {
-        row,
-        blinding,
-        point,
-    })
+    let blinded: Vec<(&[i64], Fr)> = rows
+        .iter()
+        .map(|row| {
+            let blinding = match artifact.inputs {
+                InputVisibility::Committed => Fr::random(&mut *rng),
+                InputVisibility::Public => Fr::ZERO,
+            };
+            (&row.input[..], blinding)
+        })
+        .collect();
+    let points = commit_inputs(&artifact.bases, layout, &blinded);
+    let committed = rows.iter().zip(&blinded).zip(points);
+    Ok(committed
+        .map(|((row, (_, blinding)), point)| CommittedRow {
+            row: row.clone(),
+            blinding: *blinding,
+            point,
+        })
+        .collect())
 }
 
 /// Proofs of one artifact's rows.
@@ -133,10 +152,7 @@ pub fn prove(
     let mut proved = vec![];
     for (i, chunk) in rows.chunks(batch).enumerate() {
         progress.step("prove", (i * batch) as u64, total);
-        let committed = chunk
-            .iter()
-            .map(|row| commit_row(artifact, row.clone(), rng))
-            .collect::<Result<Vec<_>, _>>()?;
+        let committed = commit_rows(artifact, chunk, rng)?;
         proved.push(prove_batch(artifact, &committed, rng)?);
     }
     progress.step("prove", total, total);
