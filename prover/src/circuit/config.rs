@@ -32,7 +32,7 @@ use halo2curves::bn256::Fr;
 
 use super::layout::{Class, Layout, Target};
 use super::params::Scheme;
-use super::program::{Form, Source};
+use super::program::{Form, SlotId, Source};
 
 /// What a fixed column is for. Roles with equal content share one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +45,8 @@ pub(crate) enum Role {
     Table,
     /// 1 on main rows of the class.
     Class(Class),
-    /// 1 where limb columns of this pattern are looked up.
+    /// 1 where limb columns of this pattern are looked up. Where all limbs of a slot lie on its main row, the
+    /// classes say it.
     Limb(usize),
     /// Multiplier of the previous output power.
     PowerStep,
@@ -155,9 +156,11 @@ impl FixedPlan {
             for b in 0..batch {
                 let row = layout.main_row(s, b);
                 set(Role::Class(class), row, Fr::ONE);
-                for &cell in &looked_up {
-                    let (column, cell_row) = layout.limb_cell(s, b, cell);
-                    set(Role::Limb(layout.limb_selector[column]), cell_row, Fr::ONE);
+                if layout.rotations > 1 {
+                    for &cell in &looked_up {
+                        let (column, cell_row) = layout.limb_cell(s, b, cell);
+                        set(Role::Limb(layout.limb_selector[column]), cell_row, Fr::ONE);
+                    }
                 }
                 if b + 1 < batch {
                     set(Role::Continue, row, Fr::ONE);
@@ -700,7 +703,14 @@ impl Config {
         // 7. Ranges by logUp.
         let mut helpers = zero();
         for (column, (l, h)) in self.limbs.iter().zip(&self.h).enumerate() {
-            let looked = role(Role::Limb(layout.limb_selector[column])).unwrap_or_else(zero);
+            let looked = if layout.rotations > 1 {
+                role(Role::Limb(layout.limb_selector[column])).unwrap_or_else(zero)
+            } else {
+                let uses = |c: &&Class| layout.looked_up(self.slot_of(layout, **c)).contains(&column);
+                layout.classes.iter().filter(uses).fold(zero(), |sum, c| {
+                    sum + role(Role::Class(*c)).expect("a class in use has rows")
+                })
+            };
             let (l, h) = (l.cur::<Fr>(), h.cur::<Fr>());
             cs.create_gate("range", |_| {
                 vec![
@@ -843,14 +853,19 @@ impl Config {
         }
     }
 
-    /// The partial limb of a class, if it has one.
-    fn partial_limb(&self, layout: &Layout, class: Class) -> Option<super::layout::LimbUse> {
-        let slot = layout
+    /// Some slot of a class; the class decides its limbs.
+    fn slot_of(&self, layout: &Layout, class: Class) -> SlotId {
+        layout
             .order
             .iter()
             .copied()
             .find(|s| layout.class(*s) == class)
-            .expect("a class in use has a slot");
+            .expect("a class in use has a slot")
+    }
+
+    /// The partial limb of a class, if it has one.
+    fn partial_limb(&self, layout: &Layout, class: Class) -> Option<super::layout::LimbUse> {
+        let slot = self.slot_of(layout, class);
         let full = layout.params.limb_bits;
         layout
             .e_limbs(class.form)

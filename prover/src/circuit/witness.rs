@@ -583,12 +583,13 @@ impl PhaseOne {
         let mut inverse: Vec<Fr> = (0..entries).map(|v| c.alpha + Fr::from(v as u64)).collect();
         inverse.iter_mut().batch_invert();
         let mut looked = vec![vec![]; layout.limb_columns];
-        for (index, rows) in looked.iter_mut().enumerate() {
-            rows.extend(
-                column(Role::Limb(layout.limb_selector[index]))
-                    .iter()
-                    .map(|(row, _)| *row),
-            );
+        for slot in 0..program.slots.len() {
+            for cell in layout.looked_up(slot) {
+                for b in 0..batch {
+                    let (column, row) = layout.limb_cell(slot, b, cell);
+                    looked[column].push(row);
+                }
+            }
         }
         let h: Vec<Vec<Fr>> = looked
             .par_iter()

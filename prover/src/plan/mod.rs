@@ -128,25 +128,34 @@ fn registration_columns(layout: &Layout) -> u32 {
 
 /// Multiplications of one proof, roughly.
 fn cost(layout: &Layout) -> f64 {
+    let k = f64::from(layout.params.k);
     let n = (1u64 << layout.params.k) as f64;
     let limbs = layout.limb_columns as f64;
     let batch = layout.batch() > 1;
     let reads = if layout.program.has_reads() { 1.0 } else { 0.0 };
-    let used = (layout.rows as f64 / n).min(1.0);
-    // An addition on the curve is about 12 multiplications; a full scalar takes 254 / c of them.
-    let window = (f64::from(layout.params.k) - 2.0).clamp(4.0, 12.0);
-    let full = n * 254.0 / window * 12.0;
-    // Helpers are as dense as the rows in use, running columns and quotient pieces are full.
-    let full_columns = 3.0 + if batch { 2.0 } else { 0.0 } + 3.0 * reads + 5.0;
-    let ipa = if layout.params.scheme == Scheme::Ipa {
-        6.0
+    let ipa = layout.params.scheme == Scheme::Ipa;
+    let rows = (layout.rows as f64).min(n);
+    // 1. Additions of points. A full scalar takes one for each window; a helper column has as many values as
+    //    the table and is committed by groups, where they are few.
+    let windows = 254.0 / (k - 1.0).clamp(4.0, 13.0);
+    let table = (1u64 << layout.params.limb_bits) as f64;
+    let helper = if n >= 256.0 && 4.0 * table <= n {
+        (rows + 70.0 * table).min(rows * windows)
     } else {
-        0.0
+        rows * windows
     };
-    let phase1 = (limbs * used + full_columns + ipa) * full;
-    let phase0 = (limbs + 2.0 + 3.0 * reads) * n * 12.0 * 3.0;
-    let columns = 2.0 * limbs + 24.0 + 12.0 * reads;
-    let fourier = columns * 3.0 * n * f64::from(layout.params.k + 1) / 2.0;
-    let openings = columns * n * 4.0;
-    phase1 + phase0 + fourier + openings + columns * 15_000.0
+    let small = limbs * (rows + helper) + rows * (6.0 + 8.0 * reads);
+    // V, acc, pw and sum, or sum and both folds; quotient, its mask, the random polynomial, the openings.
+    let full_rows = if batch { 3.0 } else { 4.0 } + 3.0 * reads;
+    let full = if ipa { 5.0 + k } else { 5.5 };
+    let additions = small + (full_rows * rows + full * n) * windows;
+    // 2. Transforms, gates, evaluations and combinations of all columns.
+    let columns = 2.0 * limbs + 9.0 + 6.0 * reads + if batch { 2.0 } else { 0.0 };
+    let fourier = columns * 3.0 * n * k / 2.0 * 1.4;
+    let gates = 2.0 * n * (60.0 + 5.0 * limbs + 20.0 * reads);
+    let openings = (columns + 20.0) * n * 3.0;
+    10.0 * additions + fourier + gates + openings + columns * COLUMN
 }
+
+/// What a column costs beside its rows: transcript, verification, bytes of evidence.
+const COLUMN: f64 = 80_000.0;
