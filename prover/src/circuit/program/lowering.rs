@@ -1,0 +1,458 @@
+//! One operation of the skeleton at a time: its slots, their forms and what is proven of them.
+
+use std::collections::HashMap;
+
+use crate::quantize::skeleton::{Activation, Op, ScalarId, Skeleton};
+
+use super::super::CircuitError;
+use super::interval::{bits_of, checked, local_interval, Interval, MAX_BITS};
+use super::scalars::ScalarTable;
+use super::{Form, Layer, Slot, SlotId, Source, WeightRef};
+
+/// A program under construction.
+pub(super) struct Lowering<'a> {
+    pub(super) skeleton: &'a Skeleton,
+    pub(super) limb_bits: u32,
+    pub(super) weight_bits: u32,
+    pub(super) slots: Vec<Slot>,
+    pub(super) layers: Vec<Layer>,
+    /// Slot that holds a scalar.
+    pub(super) home: HashMap<ScalarId, SlotId>,
+    pub(super) bias_digits: usize,
+}
+
+impl Lowering<'_> {
+    pub(super) fn push(&mut self, source: Source, form: Form, proven: Interval) -> SlotId {
+        self.slots.push(Slot {
+            source,
+            form,
+            proven,
+        });
+        self.slots.len() - 1
+    }
+
+    /// Rounds a width up to whole limbs.
+    fn whole_limbs(&self, bits: u32) -> u32 {
+        bits.max(1).div_ceil(self.limb_bits) * self.limb_bits
+    }
+
+    /// The form and proven interval of `act(round_shift(y, shift))` for y in `y`.
+    fn form(
+        &self,
+        y: Interval,
+        shift: u32,
+        activation: Activation,
+    ) -> Result<(Form, Interval), CircuitError> {
+        let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
+        let q = Interval {
+            lo: (y.lo + half) >> shift,
+            hi: (y.hi + half) >> shift,
+        };
+        if shift > 40 || bits_of(q.magnitude()) + self.limb_bits > MAX_BITS {
+            return Err(CircuitError::TooWide {
+                bits: bits_of(q.magnitude()) + self.limb_bits,
+            });
+        }
+        // Once the cells' ranges keep lanes apart, y is the true accumulator and the slot's value follows from it:
+        // what is proven of the value is the interval of the truth, not the wider one of whole limbs.
+        let (form, proven) = match activation {
+            Activation::Relu => {
+                let bits = self.whole_limbs(bits_of(q.magnitude()));
+                (
+                    Form::Relu { shift, bits },
+                    Interval {
+                        lo: q.lo.max(0),
+                        hi: q.hi.max(0),
+                    },
+                )
+            }
+            Activation::None => {
+                let bits = self.whole_limbs(bits_of(q.magnitude()) + 1);
+                (Form::Signed { shift, bits }, q)
+            }
+            Activation::Sign => {
+                let bits = self.whole_limbs(bits_of((y.lo + half).abs().max((y.hi + half).abs())));
+                (Form::Sign { offset: half, bits }, Interval { lo: 0, hi: 1 })
+            }
+        };
+        if form.bits() + shift > MAX_BITS {
+            return Err(CircuitError::TooWide {
+                bits: form.bits() + shift,
+            });
+        }
+        Ok((form, proven))
+    }
+
+    fn local(
+        &mut self,
+        source: Source,
+        shift: u32,
+        activation: Activation,
+        ranged: bool,
+    ) -> Result<SlotId, CircuitError> {
+        let Source::Local {
+            left,
+            right,
+            product,
+            left_factor,
+            right_factor,
+            constant,
+        } = source
+        else {
+            unreachable!("only called with local sources")
+        };
+        let (l, r) = (self.slots[left].proven, self.slots[right].proven);
+        let y = local_interval(
+            l,
+            r,
+            left == right,
+            product,
+            left_factor,
+            right_factor,
+            constant,
+        )?;
+        if !ranged {
+            return Ok(self.push(source, Form::Plain, y));
+        }
+        let (form, proven) = self.form(y, shift, activation)?;
+        Ok(self.push(source, form, proven))
+    }
+
+    pub(super) fn op(
+        &mut self,
+        index: usize,
+        op: &Op,
+        first: ScalarId,
+        scalars: &ScalarTable,
+        weights: usize,
+    ) -> Result<(), CircuitError> {
+        match op {
+            Op::Linear {
+                inputs,
+                outputs,
+                shift,
+                activation,
+            } => self.linear(
+                index,
+                inputs,
+                *outputs,
+                *shift,
+                *activation,
+                first,
+                scalars,
+                WeightRef::Linear(weights),
+            ),
+            Op::Diagonal {
+                inputs,
+                shift,
+                activation,
+            } => {
+                let outputs = inputs.len() as u32;
+                self.linear(
+                    index,
+                    inputs,
+                    outputs,
+                    *shift,
+                    *activation,
+                    first,
+                    scalars,
+                    WeightRef::Diagonal(weights),
+                )
+            }
+            Op::Local {
+                left,
+                right,
+                product,
+                left_factor,
+                right_factor,
+                constant,
+                shift,
+                activation,
+            } => {
+                for (i, (l, r)) in left.iter().zip(right).enumerate() {
+                    let id = first + i as ScalarId;
+                    if self.home.contains_key(&id) {
+                        continue; // fused into its linear operand
+                    }
+                    let source = Source::Local {
+                        left: self.home[l],
+                        right: self.home[r],
+                        product: *product,
+                        left_factor: *left_factor,
+                        right_factor: *right_factor,
+                        constant: *constant,
+                    };
+                    let ranged = *shift > 0 || *activation != Activation::None;
+                    let slot = self.local(source, *shift, *activation, ranged)?;
+                    self.home.insert(id, slot);
+                }
+                Ok(())
+            }
+            Op::Clamp { inputs, lo, hi } => {
+                // Differences of the bounds must not wrap.
+                let limit = 1i64 << 61;
+                if !(-limit..=limit).contains(lo) || !(*lo..=limit).contains(hi) {
+                    return Err(CircuitError::TooWide { bits: 64 });
+                }
+                for (i, s) in inputs.iter().enumerate() {
+                    let x = self.home[s];
+                    let affine = |left, left_factor, constant| Source::Local {
+                        left,
+                        right: left,
+                        product: 0,
+                        left_factor,
+                        right_factor: 0,
+                        constant,
+                    };
+                    let u = self.local(affine(x, 1, -lo), 0, Activation::Relu, true)?;
+                    let v = self.local(affine(u, -1, hi - lo), 0, Activation::Relu, true)?;
+                    // v <= hi - lo holds for the true value, u >= 0 being proven.
+                    self.slots[v].proven.hi = self.slots[v].proven.hi.min((*hi - *lo) as i128);
+                    let out = self.local(affine(v, -1, *hi), 0, Activation::None, false)?;
+                    self.home.insert(first + i as ScalarId, out);
+                }
+                Ok(())
+            }
+            Op::Function { inputs, function } => {
+                let table = &self.skeleton.functions[*function as usize];
+                let width = (table.segments.len() as i128) << table.segment_bits;
+                let (lo, hi) = (table.lo as i128, table.lo as i128 + width - 1);
+                let t_max = (1i128 << table.segment_bits) - 1;
+                let mut y = Interval {
+                    lo: i128::MAX,
+                    hi: i128::MIN,
+                };
+                for (c0, c1) in &table.segments {
+                    for v in [*c0 as i128, *c0 as i128 + *c1 as i128 * t_max] {
+                        y = Interval {
+                            lo: y.lo.min(v),
+                            hi: y.hi.max(v),
+                        };
+                    }
+                }
+                let shift = table.shift;
+                for (i, s) in inputs.iter().enumerate() {
+                    let operand = self.home[s];
+                    let x = self.slots[operand].proven;
+                    if x.lo < lo || x.hi > hi {
+                        return Err(CircuitError::FunctionDomain {
+                            function: table.name.clone(),
+                        });
+                    }
+                    let raw = self.push(
+                        Source::Function {
+                            function: *function as usize,
+                            operand,
+                        },
+                        Form::Plain,
+                        y,
+                    );
+                    let source = Source::Local {
+                        left: raw,
+                        right: raw,
+                        product: 0,
+                        left_factor: 1,
+                        right_factor: 0,
+                        constant: 0,
+                    };
+                    let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
+                    let slot = if shift > 0 {
+                        self.local(source, shift, Activation::None, true)?
+                    } else {
+                        raw
+                    };
+                    // The table bounds the result more closely than whole limbs do.
+                    self.slots[slot].proven = Interval {
+                        lo: (y.lo + half) >> shift,
+                        hi: (y.hi + half) >> shift,
+                    };
+                    self.home.insert(first + i as ScalarId, slot);
+                }
+                Ok(())
+            }
+            Op::Divide {
+                numerators,
+                denominators,
+                scale_bits,
+            } => {
+                for (i, (n, d)) in numerators.iter().zip(denominators).enumerate() {
+                    let slot = self.divide(self.home[n], self.home[d], *scale_bits)?;
+                    self.home.insert(first + i as ScalarId, slot);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// `Sum_t 2^(w t) W` over the bias digits: the greatest bias that the rows can hold.
+    fn bias_bound(&self) -> i128 {
+        (0..self.bias_digits as u32)
+            .map(|t| 1i128 << (self.weight_bits * (t + 1)))
+            .sum()
+    }
+
+    #[allow(clippy::too_many_arguments)] // one linear operation, spelled out
+    fn linear(
+        &mut self,
+        index: usize,
+        inputs: &[ScalarId],
+        outputs: u32,
+        shift: u32,
+        activation: Activation,
+        first: ScalarId,
+        scalars: &ScalarTable,
+        weights: WeightRef,
+    ) -> Result<(), CircuitError> {
+        let w = 1i128 << self.weight_bits;
+        let slots: Vec<SlotId> = inputs.iter().map(|s| self.home[s]).collect();
+        let mut bound = self.bias_bound();
+        for &slot in &slots {
+            bound = checked(
+                bound.checked_add(checked(w.checked_mul(self.slots[slot].proven.magnitude()))?),
+            )?;
+        }
+        let truth = Interval {
+            lo: -bound,
+            hi: bound,
+        };
+        let layer = self.layers.len();
+        let mut made = vec![];
+        let mut claimed = bound;
+        for j in 0..outputs as usize {
+            let scalar = first + j as ScalarId;
+            let fused = if activation == Activation::None {
+                self.fused_sign(index, scalar, scalars)
+            } else {
+                None
+            };
+            let (form, proven) = match fused {
+                Some((_, constant)) => {
+                    let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
+                    let offset = half + checked((constant as i128).checked_mul(1i128 << shift))?;
+                    let bits = self.whole_limbs(bits_of(checked(bound.checked_add(offset.abs()))?));
+                    if bits > MAX_BITS {
+                        return Err(CircuitError::TooWide { bits });
+                    }
+                    (Form::Sign { offset, bits }, Interval { lo: 0, hi: 1 })
+                }
+                None => self.form(truth, shift, activation)?,
+            };
+            // Greatest |y| that the slot's cells can claim.
+            let reach = match form {
+                Form::Sign { offset, bits } => (1i128 << bits) + offset.abs() + 1,
+                _ => (1i128 << (form.bits() + shift)) + (1i128 << shift),
+            };
+            if bits_of(reach) > MAX_BITS {
+                return Err(CircuitError::TooWide {
+                    bits: bits_of(reach),
+                });
+            }
+            claimed = claimed.max(reach);
+            let slot = self.push(Source::Linear { layer, output: j }, form, proven);
+            made.push(slot);
+            self.home
+                .insert(fused.map_or(scalar, |(user, _)| user), slot);
+        }
+        // |claimed y - true y| < 2^lane_bits, so lanes cannot borrow from one another.
+        let lane_bits = bits_of(claimed + bound) + 1;
+        let lanes = ((PACKED_BITS / lane_bits) as usize).clamp(1, made.len());
+        self.layers.push(Layer {
+            inputs: slots,
+            outputs: made,
+            weights,
+            lane_bits,
+            lanes,
+        });
+        Ok(())
+    }
+
+    /// The sign operation that alone reads `scalar`, if there is one: its scalar and its constant.
+    fn fused_sign(
+        &self,
+        index: usize,
+        scalar: ScalarId,
+        scalars: &ScalarTable,
+    ) -> Option<(ScalarId, i64)> {
+        for later in index + 1..self.skeleton.ops.len() {
+            let Op::Local {
+                left,
+                right,
+                product: 0,
+                left_factor: 1,
+                right_factor: 0,
+                constant,
+                shift: 0,
+                activation: Activation::Sign,
+            } = &self.skeleton.ops[later]
+            else {
+                continue;
+            };
+            for (i, l) in left.iter().enumerate() {
+                let reads = 1 + u32::from(right[i] == scalar);
+                if *l == scalar && scalars.live[later] && scalars.uses[scalar as usize] == reads {
+                    return Some((scalars.first[later] + i as ScalarId, *constant));
+                }
+            }
+        }
+        None
+    }
+
+    fn divide(
+        &mut self,
+        num: SlotId,
+        den: SlotId,
+        scale_bits: u32,
+    ) -> Result<SlotId, CircuitError> {
+        let (n, d) = (self.slots[num].proven, self.slots[den].proven);
+        // p <= num 2^s / den + 1/2, den >= 1
+        let d_min = d.lo.max(1);
+        let p_max = checked(n.hi.max(0).checked_mul(1i128 << scale_bits))? / d_min + 1;
+        let bits = self.whole_limbs(bits_of(p_max));
+        let p = self.push(
+            Source::Quotient {
+                numerator: num,
+                denominator: den,
+                scale_bits,
+            },
+            Form::Unsigned { bits },
+            Interval {
+                lo: 0,
+                hi: (1i128 << bits) - 1,
+            },
+        );
+        let pair = |left, right, product, left_factor, right_factor, constant| Source::Local {
+            left,
+            right,
+            product,
+            left_factor,
+            right_factor,
+            constant,
+        };
+        let scaled = self.local(
+            pair(num, den, 0, 1i64 << (scale_bits + 1), 1, 0),
+            0,
+            Activation::None,
+            false,
+        )?;
+        let taken = self.local(pair(p, den, 2, 0, 0, 0), 0, Activation::None, false)?;
+        let bits = self.whole_limbs(bits_of(checked(d.hi.max(1).checked_mul(2))?));
+        let ranged = Interval {
+            lo: 0,
+            hi: (1i128 << bits) - 1,
+        };
+        let rem = self.push(
+            pair(scaled, taken, 0, 1, -1, 0),
+            Form::Unsigned { bits },
+            ranged,
+        );
+        self.push(
+            pair(den, rem, 0, 2, -1, -1),
+            Form::Unsigned { bits },
+            ranged,
+        );
+        Ok(p)
+    }
+}
+
+/// Largest field capacity used by packed lanes: sums of lanes stay below the modulus.
+const PACKED_BITS: u32 = 252;
