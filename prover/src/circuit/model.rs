@@ -17,14 +17,22 @@ pub(crate) struct Shape {
     pub(crate) plan: FixedPlan,
 }
 
-/// A change to the columns of the second phase.
-pub(crate) type Tamper = Box<dyn Fn(&mut PhaseOne) + Send + Sync>;
+/// What a cheating prover changes.
+#[derive(Default)]
+pub(crate) struct Tamper {
+    /// Limb cells that are no small integers: column, row, value.
+    pub(crate) limbs: Vec<(usize, usize, Fr)>,
+    /// A change to the columns of the second phase.
+    pub(crate) second: Option<TamperSecond>,
+}
+
+type TamperSecond = Box<dyn Fn(&mut PhaseOne, &Challenges) + Send + Sync>;
 
 /// Private part of one proof.
 pub(crate) struct Witness {
     pub(crate) weights: Arc<PackedWeights>,
     pub(crate) zero: PhaseZero,
-    /// A test's change to the second phase, to play a cheating prover.
+    /// A test's changes, to play a cheating prover.
     pub(crate) tamper: Option<Tamper>,
 }
 
@@ -104,6 +112,9 @@ impl Circuit<Fr> for ModelCircuit {
                             .collect::<Vec<_>>(),
                     );
                 }
+                for (column, row, value) in witness.tamper.iter().flat_map(|t| &t.limbs) {
+                    region.assign_advice(c.limbs[*column], *row, Value::known(*value));
+                }
                 put(&mut region, c.multiplicity, &small(&p.multiplicity));
                 if let Some(mask) = c.mask {
                     put(&mut region, mask, &p.mask);
@@ -158,8 +169,8 @@ impl Circuit<Fr> for ModelCircuit {
             &witness.zero,
             challenges,
         );
-        if let Some(tamper) = &witness.tamper {
-            tamper(&mut p);
+        if let Some(tamper) = witness.tamper.as_ref().and_then(|t| t.second.as_ref()) {
+            tamper(&mut p, &challenges);
         }
         layouter.assign_region(
             || "phase 1",
