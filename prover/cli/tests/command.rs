@@ -172,9 +172,17 @@ fn an_unsupported_operator_is_named() {
         BAD_INPUT,
         &["Sigmund", "score"],
     );
+    // Not the first alone: every node that cannot be proved.
+    let at = model
+        .windows(4)
+        .position(|w| w == b"Relu")
+        .expect("the example has a Relu");
+    model[at..at + 4].copy_from_slice(b"Rolu");
+    fs::write(folder.path().join("odd.onnx"), &model).unwrap();
     let output = clearproof(folder.path(), &["inspect", "odd.onnx"]);
     assert_eq!(output.status.code(), Some(BAD_INPUT));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("Sigmund"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("Sigmund") && text.contains("Rolu"), "{text}");
 }
 
 #[test]
@@ -254,7 +262,41 @@ fn inspect_prints_operators_and_parameters() {
     assert_eq!(shown["parameters"], 71);
     assert_eq!(shown["supported"], true);
     let output = clearproof(folder.path(), &["inspect", path(&model)]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("71 parameters"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("71 parameters") && text.contains("estimated cost"));
+    // The estimate is that of the circuit that `compile` makes.
+    succeeds(folder.path(), &["compile", path(&model), "--out", "out"]);
+    let report = fs::read(folder.path().join("out/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let [kzg, ipa] = shown["estimates"].as_array().unwrap().as_slice() else {
+        panic!("one estimate a scheme")
+    };
+    assert_eq!(
+        (&kzg["scheme"], &ipa["scheme"]),
+        (&"kzg".into(), &"ipa".into())
+    );
+    for field in [
+        "k",
+        "advice_columns",
+        "fixed_columns",
+        "lanes",
+        "weight_columns",
+    ] {
+        assert_eq!(ipa[field], report["circuit"][field], "{field}");
+    }
+    assert!(text.contains(&ipa["evidence_bytes"].to_string()));
+    for cost in [
+        "prove_cpu_s",
+        "prove_memory_bytes",
+        "verify_s",
+        "evidence_bytes",
+    ] {
+        assert!(kzg[cost].as_f64().unwrap() > 0.0, "{cost}");
+        assert!(
+            ipa[cost].as_f64().unwrap() >= kzg[cost].as_f64().unwrap() / 2.0,
+            "{cost}"
+        );
+    }
 }
 
 #[cfg(target_os = "linux")]
