@@ -446,7 +446,7 @@ fn run_agrees_with_the_recorded_scores() {
     };
     for (row, (got, expected)) in numbers(got).iter().zip(numbers(expected)).enumerate() {
         assert!(
-            (got - expected).abs() < 2e-3,
+            (got - expected).abs() < 1e-3,
             "row {row}: {got} for {expected}"
         );
     }
