@@ -14,7 +14,7 @@ use clearproof_prover::prove::{
 use clearproof_prover::quantize::skeleton::{IntegerModel, Reveal};
 use clearproof_prover::quantize::{quantize, QuantizeOptions};
 use clearproof_shared::verify::{verify_evidence, Options, Verdict};
-use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, SamplingMode};
+use criterion::{BenchmarkId, Criterion, SamplingMode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -119,11 +119,13 @@ fn verifying(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group! {
-    name = pipeline;
-    config = Criterion::default()
+fn main() {
+    let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(5));
-    targets = compiling, proving, verifying
+        .measurement_time(Duration::from_secs(5))
+        .configure_from_args();
+    compiling(&mut criterion);
+    proving(&mut criterion);
+    verifying(&mut criterion);
+    criterion.final_summary();
 }
-criterion_main!(pipeline);
