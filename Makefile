@@ -66,6 +66,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 bench:
 	$(COMMAND) bench --batch 1,1000
 	$(if $(ANCHORS),$(COMMAND) bench --runs 3 $(ANCHORS))
+	$(CARGO) bench --locked --package clearproof-prover $(ASM)
 
 fuzz:
 	fuzz/run.sh $(FUZZ_SECONDS)

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Fuzzes every decoder for some seconds each (`fuzz/run.sh 60`), on the stable toolchain: the coverage
-# instrumentation that libFuzzer needs is LLVM's own. A crash leaves its input in fuzz/artifacts.
+# instrumentation that libFuzzer needs is LLVM's own. The seeds are the repository's own vectors and
+# models. A crash, an input of more than 20 seconds or one that takes more than 4 GB ends the run with a
+# failing status and leaves its input in fuzz/artifacts.
 set -eu
 cd "$(dirname "$0")"
 
@@ -13,8 +15,20 @@ export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 target=${CARGO_TARGET_DIR:-target}
 cargo build --release --locked --target "$host" --target-dir "$target"
 
-for name in evidence bundle; do
-    mkdir -p "corpus/$name" "artifacts/$name" "seeds/$name"
-    "$target/$host/release/$name" -max_total_time="$seconds" -max_len=65536 \
-        -artifact_prefix="artifacts/$name/" "corpus/$name" "seeds/$name"
+# Copies FILES into the corpus of NAME, each under the digest of its content.
+seed() {
+    name=$1
+    shift
+    mkdir -p "corpus/$name" "artifacts/$name"
+    for file in "$@"; do
+        cp "$file" "corpus/$name/$(cksum <"$file" | tr ' ' '-')"
+    done
+}
+seed evidence ../tests/vectors/*.evidence
+seed bundle ../tests/vectors/*.verifier.bin
+seed onnx ../tests/models/*.onnx ../tests/models/*/*.onnx
+
+for name in evidence bundle onnx; do
+    "$target/$host/release/$name" -max_total_time="$seconds" -max_len=65536 -timeout=20 \
+        -rss_limit_mb=4096 -artifact_prefix="artifacts/$name/" "corpus/$name"
 done

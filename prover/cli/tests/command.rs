@@ -172,9 +172,17 @@ fn an_unsupported_operator_is_named() {
         BAD_INPUT,
         &["Sigmund", "score"],
     );
+    // Not the first alone: every node that cannot be proved.
+    let at = model
+        .windows(4)
+        .position(|w| w == b"Relu")
+        .expect("the example has a Relu");
+    model[at..at + 4].copy_from_slice(b"Rolu");
+    fs::write(folder.path().join("odd.onnx"), &model).unwrap();
     let output = clearproof(folder.path(), &["inspect", "odd.onnx"]);
     assert_eq!(output.status.code(), Some(BAD_INPUT));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("Sigmund"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("Sigmund") && text.contains("Rolu"), "{text}");
 }
 
 #[test]
@@ -254,7 +262,41 @@ fn inspect_prints_operators_and_parameters() {
     assert_eq!(shown["parameters"], 71);
     assert_eq!(shown["supported"], true);
     let output = clearproof(folder.path(), &["inspect", path(&model)]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("71 parameters"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("71 parameters") && text.contains("estimated cost"));
+    // The estimate is that of the circuit that `compile` makes.
+    succeeds(folder.path(), &["compile", path(&model), "--out", "out"]);
+    let report = fs::read(folder.path().join("out/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    let [kzg, ipa] = shown["estimates"].as_array().unwrap().as_slice() else {
+        panic!("one estimate a scheme")
+    };
+    assert_eq!(
+        (&kzg["scheme"], &ipa["scheme"]),
+        (&"kzg".into(), &"ipa".into())
+    );
+    for field in [
+        "k",
+        "advice_columns",
+        "fixed_columns",
+        "lanes",
+        "weight_columns",
+    ] {
+        assert_eq!(ipa[field], report["circuit"][field], "{field}");
+    }
+    assert!(text.contains(&ipa["evidence_bytes"].to_string()));
+    for cost in [
+        "prove_cpu_s",
+        "prove_memory_bytes",
+        "verify_s",
+        "evidence_bytes",
+    ] {
+        assert!(kzg[cost].as_f64().unwrap() > 0.0, "{cost}");
+        assert!(
+            ipa[cost].as_f64().unwrap() >= kzg[cost].as_f64().unwrap() / 2.0,
+            "{cost}"
+        );
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -404,7 +446,7 @@ fn run_agrees_with_the_recorded_scores() {
     };
     for (row, (got, expected)) in numbers(got).iter().zip(numbers(expected)).enumerate() {
         assert!(
-            (got - expected).abs() < 2e-3,
+            (got - expected).abs() < 1e-3,
             "row {row}: {got} for {expected}"
         );
     }
@@ -578,11 +620,8 @@ fn the_development_reference_string_needs_permission() {
     );
     let verify = ["verify", "evidence", "--trust", "dev/verifier.bin"];
     let output = clearproof(folder, &verify);
-    assert!(
-        matches!(output.status.code(), Some(1 | 2)),
-        "{:?}",
-        output.status
-    );
+    // The string is recognised and refused, so the verdict is "invalid", not "cannot tell".
+    assert_eq!(output.status.code(), Some(1));
     succeeds(
         folder,
         &[&verify[..], &["--allow-insecure-dev-srs"]].concat(),

@@ -17,14 +17,22 @@ pub(crate) struct Shape {
     pub(crate) plan: FixedPlan,
 }
 
-/// A change to the columns of the second phase.
-pub(crate) type Tamper = Box<dyn Fn(&mut PhaseOne) + Send + Sync>;
+/// What a cheating prover changes.
+#[derive(Default)]
+pub(crate) struct Tamper {
+    /// Limb cells that are no small integers: column, row, value.
+    pub(crate) limbs: Vec<(usize, usize, Fr)>,
+    /// A change to the columns of the second phase.
+    pub(crate) second: Option<TamperSecond>,
+}
+
+type TamperSecond = Box<dyn Fn(&mut PhaseOne, &Challenges) + Send + Sync>;
 
 /// Private part of one proof.
 pub(crate) struct Witness {
     pub(crate) weights: Arc<PackedWeights>,
     pub(crate) zero: PhaseZero,
-    /// A test's change to the second phase, to play a cheating prover.
+    /// A test's changes, to play a cheating prover.
     pub(crate) tamper: Option<Tamper>,
 }
 
@@ -52,13 +60,20 @@ impl ModelCircuit {
     }
 }
 
+/// Columns before the limbs in phase 0.
+const LIMBS: usize = 2;
+
 impl Assignment for ModelCircuit {
     fn columns(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>> {
         let (Some(shape), Some(witness)) = (&self.shape, &self.witness) else {
             unreachable!("only a circuit with its witness is proven")
         };
         if phase == 0 {
-            return witness.zero.columns();
+            let mut columns = witness.zero.columns();
+            for (column, row, value) in witness.tamper.iter().flat_map(|t| &t.limbs) {
+                columns[LIMBS + column][*row] = *value;
+            }
+            return columns;
         }
         let &[beta, eps, gamma, alpha, theta] = challenges else {
             unreachable!("phase 0 draws five challenges")
@@ -77,8 +92,8 @@ impl Assignment for ModelCircuit {
             &witness.zero,
             challenges,
         );
-        if let Some(tamper) = &witness.tamper {
-            tamper(&mut one);
+        if let Some(tamper) = witness.tamper.as_ref().and_then(|t| t.second.as_ref()) {
+            tamper(&mut one, &challenges);
         }
         one.into_columns()
     }

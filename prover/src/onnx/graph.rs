@@ -106,6 +106,16 @@ impl Graph {
     /// # Panics
     /// If `inputs` does not have one vector per input, of its length.
     pub fn eval(&self, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let values = self.eval_values(inputs);
+        let of = |port: &Port| values[port.value].clone();
+        self.outputs
+            .iter()
+            .map(|port| of(port).expect("outputs are values of the graph"))
+            .collect()
+    }
+
+    /// Every value for one row; nothing where folding left no node that makes it.
+    pub(crate) fn eval_values(&self, inputs: &[Vec<f64>]) -> Vec<Option<Vec<f64>>> {
         assert_eq!(
             inputs.len(),
             self.inputs.len(),
@@ -128,14 +138,7 @@ impl Graph {
                 .collect();
             values[node.output] = Some(node.op.eval(&operands));
         }
-        self.outputs
-            .iter()
-            .map(|port| {
-                values[port.value]
-                    .clone()
-                    .expect("outputs are values of the graph")
-            })
-            .collect()
+        values
     }
 
     /// Number of private float constants.

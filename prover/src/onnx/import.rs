@@ -22,7 +22,7 @@ use super::limits::{
     MAX_CONSTANT_WORK, MAX_FILE_BYTES, MAX_NODES, MAX_RANK, MAX_TENSOR_ELEMENTS, MAX_TOTAL_ELEMENTS,
 };
 use super::ops;
-use super::tensor::{element_count, Data, Tensor};
+use super::tensor::{element_count, text_weight, Data, Tensor};
 
 /// What a name stands for while importing.
 #[derive(Clone, Debug)]
@@ -131,7 +131,9 @@ pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
     let mut slots: HashMap<&str, Slot> = HashMap::new();
     for proto in &graph.initializer {
         let tensor = Tensor::decode(proto)?;
-        builder.count(tensor.len()).map_err(|e| flat(e, "", ""))?;
+        builder
+            .count(tensor.weight())
+            .map_err(|e| flat(e, "", ""))?;
         slots.insert(&proto.name, Slot::Known(Operand::Constant(Rc::new(tensor))));
     }
 
@@ -463,6 +465,9 @@ impl Builder {
             ));
         }
         self.count(len)?;
+        if let Kind::Label { labels, .. } = &kind {
+            self.count(text_weight(labels))?;
+        }
         let output = self.values.len();
         self.values.push(Value {
             name: String::new(),
@@ -520,8 +525,16 @@ impl Builder {
             })
             .collect();
         if constants.len() == operands.len() {
-            self.count(indices.len())?;
-            let all = join(&constants)?;
+            let joined;
+            let all = match constants[..] {
+                [one] => one,
+                _ => {
+                    self.count(constants.iter().map(|c| c.weight()).sum())?;
+                    joined = join(&constants)?;
+                    &joined
+                }
+            };
+            self.count(all.weight_of(&indices))?;
             return Ok(Operand::Constant(Rc::new(all.pick(&indices, shape))));
         }
         if !constants.is_empty() {
@@ -568,12 +581,6 @@ impl Builder {
 
 /// Constants laid end to end, as one vector.
 fn join(constants: &[&Rc<Tensor>]) -> Result<Tensor, OpError> {
-    if let [one] = constants {
-        return Ok(Tensor {
-            shape: vec![one.len()],
-            data: one.data.clone(),
-        });
-    }
     let mut all = constants[0].data.clone();
     for tensor in &constants[1..] {
         match (&mut all, &tensor.data) {

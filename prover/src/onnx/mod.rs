@@ -4,6 +4,7 @@
 //! constants into neighbouring linear layers by structure alone: two models of one architecture give
 //! graphs that differ in their constants only.
 
+mod caught;
 mod error;
 mod float;
 mod fold;

@@ -1,13 +1,15 @@
 //! tract as a reference: the ONNX file run in floats by an implementation that is not ours.
 //!
 //! Claims nothing about tract's own faithfulness (it is silently wrong on some models): it is a second
-//! opinion beside [`super::Graph::eval`], named in reports. One row at a time, batch set to 1.
+//! opinion beside [`super::Graph::eval`], named in reports. One row at a time, batch set to 1. A panic inside
+//! tract is one more reason why it cannot run a model.
 
 use std::io::Cursor;
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::prelude::*;
 
+use super::caught::caught;
 use super::graph::{Graph, Port};
 
 /// A model loaded into tract.
@@ -21,9 +23,9 @@ impl Reference {
     /// The model in tract, or the reason why tract cannot run it.
     ///
     /// # Errors
-    /// tract's message.
+    /// tract's message, that of a panic included.
     pub fn load(bytes: &[u8], graph: &Graph) -> Result<Self, String> {
-        Self::try_load(bytes, graph).map_err(|e| format!("{e:#}"))
+        caught(|| Self::try_load(bytes, graph))?.map_err(|e| format!("{e:#}"))
     }
 
     fn try_load(bytes: &[u8], graph: &Graph) -> TractResult<Self> {
@@ -45,9 +47,9 @@ impl Reference {
     /// The numeric outputs of one row, in the file's order; nothing for an output of strings.
     ///
     /// # Errors
-    /// tract's message.
+    /// tract's message, that of a panic included.
     pub fn run(&self, row: &[Vec<f64>]) -> Result<Vec<Option<Vec<f64>>>, String> {
-        self.try_run(row).map_err(|e| format!("{e:#}"))
+        caught(|| self.try_run(row))?.map_err(|e| format!("{e:#}"))
     }
 
     fn try_run(&self, row: &[Vec<f64>]) -> TractResult<Vec<Option<Vec<f64>>>> {

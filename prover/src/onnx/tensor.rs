@@ -47,6 +47,25 @@ impl Tensor {
         }
     }
 
+    /// What the tensor counts against the cap of elements: a long string is as much as several numbers.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.data {
+            Data::Text(v) => text_weight(v),
+            Data::Float(_) | Data::Int(_) => self.len(),
+        }
+    }
+
+    /// [`Tensor::weight`] of the elements at `indices`.
+    pub(crate) fn weight_of(&self, indices: &[u32]) -> usize {
+        match &self.data {
+            Data::Text(v) => {
+                let weights = indices.iter().map(|&i| string_weight(&v[i as usize]));
+                weights.fold(0, usize::saturating_add)
+            }
+            Data::Float(_) | Data::Int(_) => indices.len(),
+        }
+    }
+
     /// The elements as numbers, or nothing for strings.
     pub(crate) fn numbers(&self) -> Option<Vec<f64>> {
         match &self.data {
@@ -202,6 +221,16 @@ impl Tensor {
         }
         Ok(tensor)
     }
+}
+
+/// What strings count against the cap of elements.
+pub(crate) fn text_weight(strings: &[String]) -> usize {
+    strings.iter().map(|s| string_weight(s)).sum()
+}
+
+/// A string is a pointer, two lengths and its bytes; a number eight bytes.
+fn string_weight(s: &str) -> usize {
+    3 + s.len().div_ceil(8)
 }
 
 /// Product of the extents, or nothing above the cap.

@@ -558,6 +558,44 @@ fn refuses_what_mixes_rows() {
     )));
 }
 
+/// Two slices of one axis would add up to a position outside it.
+#[test]
+fn an_axis_sliced_twice_is_refused() {
+    let bytes = x(13)
+        .floats("c", &[4], &[0.5; 4])
+        .ints("starts", &[3, 3])
+        .ints("ends", &[4, 4])
+        .ints("axes", &[0, -1])
+        .node("Slice", &["c", "starts", "ends", "axes"], "s", &[])
+        .node("Add", &["x", "s"], "y", &[])
+        .bytes();
+    assert!(
+        matches!(load(&bytes), Err(ImportError::Node { reason, .. }) if reason.contains("twice"))
+    );
+}
+
+/// A string counts by its length, or a small file could ask for terabytes.
+#[test]
+fn repeated_strings_are_limited() {
+    let long = "s".repeat(4096);
+    let repeated = |times: i64| {
+        x(13)
+            .strings("s", &[&long])
+            .ints("shape", &[times])
+            .node("Expand", &["s", "shape"], "t", &[])
+            .node("Relu", &["x"], "y", &[])
+            .bytes()
+    };
+    assert!(load(&repeated(1 << 10)).is_ok());
+    assert!(matches!(
+        load(&repeated(1 << 20)),
+        Err(ImportError::Limit {
+            what: "tensor elements",
+            ..
+        })
+    ));
+}
+
 #[test]
 fn damaged_files_never_panic() {
     let models = [

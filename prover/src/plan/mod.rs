@@ -4,11 +4,15 @@
 //! does not run it. Costs are rough multiplications counts of the prover: commitments of full-size columns
 //! (phase 1) dominate, small columns (phase 0) and Fourier transforms follow.
 
+mod estimate;
+
 use crate::circuit::layout::Layout;
 use crate::circuit::params::{CircuitParams, Scheme};
 use crate::circuit::program::Program;
 use crate::circuit::CircuitError;
 use crate::quantize::skeleton::Skeleton;
+
+pub use estimate::{estimate, Estimate};
 
 /// Largest k that the planner proposes.
 pub const MAX_K: u32 = 18;
@@ -23,14 +27,7 @@ fn max_k(scheme: Scheme) -> u32 {
 /// Limb and helper columns of one registration proof, about.
 const REGISTRATION_LIMBS: usize = 96;
 
-/// What a plan is expected to cost.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
-    /// Field multiplications of one proof, roughly, in millions.
-    pub million_multiplications: f64,
-}
-
-/// Proposes parameters for a skeleton.
+/// Proposes parameters for a skeleton, with the field multiplications of one proof, roughly, in millions.
 ///
 /// # Errors
 /// When no circuit up to [`MAX_K`] holds the model, or the model has no circuit at all.
@@ -38,7 +35,7 @@ pub fn plan(
     skeleton: &Skeleton,
     scheme: Scheme,
     batch: u32,
-) -> Result<(CircuitParams, Estimate), CircuitError> {
+) -> Result<(CircuitParams, f64), CircuitError> {
     let mut best: Option<(f64, CircuitParams)> = None;
     let mut too_wide = None;
     for limb_bits in [4u32, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
@@ -93,18 +90,11 @@ pub fn plan(
             }
         }
     }
-    best.map(|(cost, params)| {
-        (
-            params,
-            Estimate {
-                million_multiplications: cost / 1e6,
-            },
-        )
-    })
-    .ok_or(too_wide.unwrap_or(CircuitError::NoPlan {
-        max_k: max_k(scheme),
-        rows: batch,
-    }))
+    best.map(|(cost, params)| (params, cost / 1e6))
+        .ok_or(too_wide.unwrap_or(CircuitError::NoPlan {
+            max_k: max_k(scheme),
+            rows: batch,
+        }))
 }
 
 /// Fewest digits that a table below 2^k rows can check, and their width.

@@ -4,6 +4,7 @@
 //! weights. Two models of one architecture get equal skeletons as long as their declared scales and widths
 //! are equal; those derive from the weights' magnitudes only as whole powers of two.
 
+mod calibrate;
 mod encoding;
 mod error;
 mod function;
@@ -27,6 +28,7 @@ pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
 pub use report::{report, DecisionAgreement, OutputError, Reference, Report, RowSource};
 
+use calibrate::{lifted, Statistics};
 use lower::Lowered;
 use ranges::Widths;
 use skeleton::{InputSpec, IntegerModel, PrivateWeights, Reveal};
@@ -46,7 +48,7 @@ pub struct Quantized {
 /// Greatest width of an input.
 const MAX_RANGE_BITS: u32 = 36;
 
-/// Quantises a float graph; calibration rows, if any, set the inputs' ranges and nothing else.
+/// Quantises a float graph; calibration rows, if any, set the inputs' ranges and how weights are rounded.
 ///
 /// # Errors
 /// Options out of range, constants that no integer of the declared width stands for, calibration rows
@@ -68,13 +70,39 @@ fn quantize_revealing(
     options.check()?;
     let inputs = input_specs(graph, calibration, options)?;
 
-    // The widths follow from the integer weights, which do not depend on them: lower once to learn the
-    // weights, and once more with the widths they need.
+    let plain = lower_twice(graph, &inputs, &[], options, reveal)?;
+    if calibration.is_empty() {
+        return Ok(plain);
+    }
+    // Lifted biases may need a greater declared width; then less room is given to them.
+    let statistics = Statistics::of(graph, calibration);
+    for slack in [2, 1, 0] {
+        let lifted = lifted(graph, &statistics, slack);
+        let means = Statistics::of(&lifted, calibration).means;
+        match lower_twice(&lifted, &inputs, &means, options, reveal) {
+            Ok(better) if better.model.skeleton == plain.model.skeleton => return Ok(better),
+            _ => {}
+        }
+    }
+    Ok(plain)
+}
+
+/// Lowers with the least widths that hold the weights.
+///
+/// The widths follow from the integer weights, which do not depend on them: lower once to learn the
+/// weights, and once more with the widths they need.
+fn lower_twice(
+    graph: &Graph,
+    inputs: &[InputSpec],
+    means: &[Vec<f64>],
+    options: &QuantizeOptions,
+    reveal: Reveal,
+) -> Result<Quantized, QuantizeError> {
     let floor = Widths {
         weight_bits: options.scale_bits,
         bias_bits: 2 * options.scale_bits,
     };
-    let Lowered { model, .. } = lower::lower(graph, &inputs, floor, options, reveal)?;
+    let Lowered { model, .. } = lower::lower(graph, inputs, means, floor, options, reveal)?;
     let needed = needed_widths(&model.weights, options);
     let check = |what, needed: u32, declared: Option<u32>| match declared {
         Some(allowed) if needed > allowed => Err(QuantizeError::TooGreat {
@@ -94,7 +122,7 @@ fn quantize_revealing(
     let Lowered {
         model,
         function_errors,
-    } = lower::lower(graph, &inputs, widths, options, reveal)?;
+    } = lower::lower(graph, inputs, means, widths, options, reveal)?;
     Ok(Quantized {
         model,
         functions: function_errors,

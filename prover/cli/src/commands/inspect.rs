@@ -1,7 +1,10 @@
 //! `clearproof inspect`: what is in a model, whether it can be proved, and what that costs.
 
 use clearproof_prover::onnx::{self, Graph, ImportError, Port, UnsupportedNode};
-use clearproof_prover::quantize::{quantize, QuantizeOptions};
+use clearproof_prover::plan::{estimate, plan, Estimate};
+use clearproof_prover::prove::Scheme;
+use clearproof_prover::quantize::skeleton::{Reveal, Skeleton};
+use clearproof_prover::quantize::{quantize, QuantizeError, QuantizeOptions, Quantized};
 use serde_json::{json, Value};
 
 use crate::args::Inspect;
@@ -31,7 +34,11 @@ pub(super) fn inspect(arguments: &Inspect) -> Result<(), anyhow::Error> {
 }
 
 fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
-    let quantized = quantize(graph, &[], &QuantizeOptions::default());
+    let quantized = quantize_as_compiled(graph);
+    let estimates = quantized
+        .as_ref()
+        .ok()
+        .map(|q| estimates(&q.model.skeleton));
     let integer = quantized
         .as_ref()
         .map(|q| (q.model.skeleton.ops.len(), q.model.skeleton.scalar_count()));
@@ -51,6 +58,7 @@ fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
             "parameters": graph.parameters(),
             "integer_operations": integer.as_ref().ok().map(|i| i.0),
             "integer_scalars": integer.as_ref().ok().map(|i| i.1),
+            "estimates": estimates.as_ref().map(|e| e.iter().map(estimate_json).collect::<Vec<_>>()),
         }))?;
     } else {
         let mut table = Table::new(&["operator", "parameters", "supported"]);
@@ -78,12 +86,86 @@ fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
         if let Ok((operations, scalars)) = integer {
             text += &format!("; as integers {operations} operations and {scalars} values a row");
         }
-        print(&(text + "\n"))?;
+        text.push('\n');
+        if let Some(estimates) = &estimates {
+            text += &estimate_text(estimates);
+        }
+        print(&text)?;
     }
     match quantized {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::input(&arguments.model, error).into()),
     }
+}
+
+/// The integer model that `compile` makes by default: the decision is released where the model makes one.
+fn quantize_as_compiled(graph: &Graph) -> Result<Quantized, QuantizeError> {
+    let options = |reveal| QuantizeOptions {
+        reveal,
+        ..QuantizeOptions::default()
+    };
+    quantize(graph, &[], &options(Reveal::Decision))
+        .or_else(|_| quantize(graph, &[], &options(Reveal::Outputs)))
+}
+
+/// One estimate a scheme, of a proof of one row, or why there is no circuit.
+fn estimates(skeleton: &Skeleton) -> [(&'static str, Result<Estimate, String>); 2] {
+    [("kzg", Scheme::Kzg), ("ipa", Scheme::Ipa)].map(|(name, scheme)| {
+        let estimate =
+            plan(skeleton, scheme, 1).and_then(|(params, _)| estimate(skeleton, &params));
+        (name, estimate.map_err(|e| e.to_string()))
+    })
+}
+
+fn estimate_json((scheme, estimate): &(&str, Result<Estimate, String>)) -> Value {
+    match estimate {
+        Ok(estimate) => {
+            let mut value = json!(estimate);
+            value["scheme"] = json!(scheme);
+            value
+        }
+        Err(reason) => json!({"scheme": scheme, "reason": reason}),
+    }
+}
+
+fn estimate_text(estimates: &[(&str, Result<Estimate, String>)]) -> String {
+    let mut table = Table::new(&[
+        "scheme",
+        "k",
+        "columns",
+        "lanes",
+        "registration proofs",
+        "prove CPU s",
+        "memory MB",
+        "verify ms",
+        "evidence bytes",
+    ]);
+    let mut reasons = String::new();
+    for (scheme, estimate) in estimates {
+        match estimate {
+            Ok(e) => table.push(vec![
+                (*scheme).to_owned(),
+                e.k.to_string(),
+                e.advice_columns.to_string(),
+                e.lanes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(","),
+                e.registration_proofs.to_string(),
+                format!("{:.2}", e.prove_cpu_s),
+                (e.prove_memory_bytes / 1_000_000).to_string(),
+                format!("{:.0}", e.verify_s * 1e3),
+                e.evidence_bytes.to_string(),
+            ]),
+            Err(reason) => reasons += &format!("{scheme}: no circuit: {reason}\n"),
+        }
+    }
+    let mut text = "\nestimated cost of one row, at the default options; good to a factor of two on the machine of \
+                    docs/performance.md\n"
+        .to_owned();
+    text += &table.render();
+    text + &reasons
 }
 
 fn show_unsupported(nodes: &[UnsupportedNode], arguments: &Inspect) -> Result<(), Failure> {

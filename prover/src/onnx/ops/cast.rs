@@ -42,14 +42,14 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let id = match &x {
         Operand::Constant(tensor) => {
             let data = match &tensor.data {
-                Data::Float(v) if float => Data::Float(v.clone()),
+                Data::Float(_) if float => return Ok(vec![x]),
+                Data::Int(_) if integer => return Ok(vec![x]),
+                Data::Text(_) if to == DataType::String => return Ok(vec![x]),
                 Data::Float(v) if integer => Data::Int(v.iter().map(|&f| f as i64).collect()),
                 Data::Int(v) if float => Data::Float(v.iter().map(|&i| i as f64).collect()),
-                Data::Int(v) if integer => Data::Int(v.clone()),
                 Data::Int(v) if to == DataType::Bool => {
                     Data::Int(v.iter().map(|&i| i64::from(i != 0)).collect())
                 }
-                Data::Text(v) if to == DataType::String => Data::Text(v.clone()),
                 _ => return refuse("a constant"),
             };
             b.count(tensor.len())?;

@@ -48,6 +48,6 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
             "a dense constant",
         ));
     };
-    b.count(tensor.len())?;
+    b.count(tensor.weight())?;
     Ok(vec![Operand::Constant(Rc::new(tensor))])
 }

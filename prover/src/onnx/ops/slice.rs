@@ -43,8 +43,12 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let mut extents = shape.clone();
     let mut base = 0i64;
     let mut reversed = strides.clone();
+    let mut sliced = vec![false; shape.len()];
     for i in 0..count {
         let axis = axis_of(axes[i], shape.len())?;
+        if std::mem::replace(&mut sliced[axis], true) {
+            return Err(OpError::invalid("an axis named twice"));
+        }
         let step = steps[i];
         if step == 0 || step == i64::MIN {
             return Err(OpError::invalid(format!("step {step}")));

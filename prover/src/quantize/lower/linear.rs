@@ -16,9 +16,11 @@ impl Lowering<'_> {
         let x = self.tensor(input);
         let x = self.narrow(&x)?;
         let d = self.extra_bits(op.inputs, x.scale, &op.weights);
+        let integers = self.integer_weights(&op.weights, s + d)?;
+        let bias = self.corrected_bias(op, &integers, s + d, input);
         let weights = LinearWeights {
-            weights: self.integer_weights(&op.weights, s + d)?,
-            biases: self.integer_biases(&op.bias, x.scale + s + d)?,
+            biases: self.integer_biases(&bias, x.scale + s + d)?,
+            weights: integers,
         };
         let positions = x.scalars.len() / op.inputs;
         self.weight_count = self
@@ -44,6 +46,29 @@ impl Lowering<'_> {
             scalars,
             scale: x.scale + d,
         })
+    }
+
+    /// The bias, less what the rounding of the weights adds to the output on average, where means are known.
+    fn corrected_bias(&self, op: &Linear, weights: &[i32], bits: u32, input: usize) -> Vec<f64> {
+        let means = self.means.get(input).map_or(&[][..], Vec::as_slice);
+        let positions = means.len() / op.inputs;
+        if positions == 0 {
+            return op.bias.clone();
+        }
+        let unit = 2f64.powi(-(bits as i32));
+        let mean = |i: usize| {
+            let at = means.iter().skip(i).step_by(op.inputs);
+            at.sum::<f64>() / positions as f64
+        };
+        let mean: Vec<f64> = (0..op.inputs).map(mean).collect();
+        let rows = op.weights.chunks_exact(op.inputs);
+        rows.zip(weights.chunks_exact(op.inputs))
+            .zip(&op.bias)
+            .map(|((exact, rounded), bias)| {
+                let added = exact.iter().zip(rounded).zip(&mean);
+                added.fold(*bias, |b, ((w, q), m)| b + (w - f64::from(*q) * unit) * m)
+            })
+            .collect()
     }
 
     /// A layer's result, brought back near the model's scale if small weights raised it far.

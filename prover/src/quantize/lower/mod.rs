@@ -74,6 +74,7 @@ pub(crate) struct Lowered {
 #[derive(Debug)]
 pub(crate) struct Lowering<'a> {
     graph: &'a Graph,
+    means: &'a [Vec<f64>],
     options: &'a QuantizeOptions,
     widths: Widths,
     ops: Vec<Op>,
@@ -97,15 +98,17 @@ pub(crate) struct Lowering<'a> {
     layer: usize,
 }
 
-/// Lowers a graph with its declared inputs and widths.
+/// Lowers a graph with its declared inputs and widths; `means` are the values' means over calibration rows,
+/// empty where there are none.
 pub(crate) fn lower(
     graph: &Graph,
     inputs: &[InputSpec],
+    means: &[Vec<f64>],
     widths: Widths,
     options: &QuantizeOptions,
     reveal: Reveal,
 ) -> Result<Lowered, QuantizeError> {
-    let mut lowering = Lowering::new(graph, options, widths);
+    let mut lowering = Lowering::new(graph, means, options, widths);
     lowering.inputs(inputs)?;
     for layer in 0..graph.nodes.len() {
         lowering.layer = layer;
@@ -158,7 +161,12 @@ pub(crate) fn lower(
 }
 
 impl<'a> Lowering<'a> {
-    fn new(graph: &'a Graph, options: &'a QuantizeOptions, widths: Widths) -> Self {
+    fn new(
+        graph: &'a Graph,
+        means: &'a [Vec<f64>],
+        options: &'a QuantizeOptions,
+        widths: Widths,
+    ) -> Self {
         let uses = graph.uses();
         let producers = graph.producers();
         let mut takes_relu = vec![false; graph.nodes.len()];
@@ -176,6 +184,7 @@ impl<'a> Lowering<'a> {
         }
         Self {
             graph,
+            means,
             options,
             widths,
             ops: Vec::new(),

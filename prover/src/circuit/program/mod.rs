@@ -1,0 +1,304 @@
+//! Lowers the integer skeleton to slots: one slot for each committed integer of one row.
+//!
+//! A slot holds a value `a` and says where it comes from ([`Source`]) and how it is bound and
+//! range-checked ([`Form`]). Linear layers with private weights read slots where they lie (their
+//! weights sit in the outside columns on the slot's row); local operations read other slots
+//! through the copy lookup. Every slot carries the interval that its constraints *prove*; lane widths
+//! are computed from these intervals alone (SOUNDNESS condition 10).
+//!
+//! Rewrites, all exact:
+//! * clamp: `u = relu(x - lo)`, `v = relu(hi - lo - u)`, `out = hi - v`;
+//! * divide: quotient p as a witness with `0 <= 2^(s+1) num + den - 2 den p <= 2 den - 1`;
+//! * function: `x - lo = 2^t seg + offset`, `(seg, c0, c1)` in the table, `y = c0 + c1 offset`;
+//! * a sign over a linear accumulator that nothing else reads skips the requantisation:
+//!   `floor((y + half) / 2^s) + c >= 0  <=>  y + half + c 2^s >= 0`.
+
+mod interval;
+mod lowering;
+mod scalars;
+
+use std::collections::HashMap;
+
+use crate::quantize::skeleton::{Op, ScalarId, Skeleton};
+
+use super::CircuitError;
+use interval::Interval;
+use lowering::Lowering;
+use scalars::ScalarTable;
+
+/// Index of a slot.
+pub(crate) type SlotId = usize;
+
+/// Where a slot's accumulator comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Scalar `index` of the model's input, bound to the input commitment.
+    Input { index: usize },
+    /// Output `output` of linear layer `layer`.
+    Linear { layer: usize, output: usize },
+    /// `product l r + left_factor l + right_factor r + constant`.
+    Local {
+        left: SlotId,
+        right: SlotId,
+        product: i64,
+        left_factor: i64,
+        right_factor: i64,
+        constant: i64,
+    },
+    /// Tabled function `function` of an operand, before its shift.
+    Function { function: usize, operand: SlotId },
+    /// The rounded quotient of two slots, a witness.
+    Quotient {
+        numerator: SlotId,
+        denominator: SlotId,
+        scale_bits: u32,
+    },
+}
+
+/// How a slot's value follows from its accumulator y, and what is range-checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Form {
+    /// `a = y`, no range check (the interval follows from the operands').
+    Plain,
+    /// `y + half = 2^shift a + R`, `a + 2^(bits-1) = E`. Inputs have no y.
+    Signed { shift: u32, bits: u32 },
+    /// `a = y = E`, or a witness `a = E`.
+    Unsigned { bits: u32 },
+    /// `y + half = 2^shift (2a - E) + R`, `a (E - a) = 0`: `a = relu(q)`, `E = |q|`.
+    Relu { shift: u32, bits: u32 },
+    /// `a` a bit, `(2a - 1)(y + offset) + a - 1 = E' >= 0`: `a = [y + offset >= 0]`.
+    Sign { offset: i128, bits: u32 },
+}
+
+impl Form {
+    /// Bits of E (for `Sign`, of E and R together).
+    pub(crate) fn bits(self) -> u32 {
+        match self {
+            Form::Plain => 0,
+            Form::Signed { bits, .. }
+            | Form::Unsigned { bits }
+            | Form::Relu { bits, .. }
+            | Form::Sign { bits, .. } => bits,
+        }
+    }
+    /// Bits of R.
+    pub(crate) fn shift(self) -> u32 {
+        match self {
+            Form::Signed { shift, .. } | Form::Relu { shift, .. } => shift,
+            _ => 0,
+        }
+    }
+}
+
+/// One integer of one row.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub(crate) source: Source,
+    pub(crate) form: Form,
+    /// What the constraints prove of `a`.
+    pub(crate) proven: Interval,
+}
+
+/// Which private weights a layer uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WeightRef {
+    /// Entry of `PrivateWeights::linear`.
+    Linear(usize),
+    /// Entry of `PrivateWeights::diagonal`, laid out as a dense matrix.
+    Diagonal(usize),
+}
+
+/// A private linear layer over slots.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    /// Slots read, each read by this layer alone and once.
+    pub(crate) inputs: Vec<SlotId>,
+    /// Slots made.
+    pub(crate) outputs: Vec<SlotId>,
+    /// Where its private weights are.
+    pub(crate) weights: WeightRef,
+    /// Width of one lane in bits.
+    pub(crate) lane_bits: u32,
+    /// Outputs packed in one cell.
+    pub(crate) lanes: usize,
+}
+
+impl Layer {
+    /// Cells per input: outputs / lanes, rounded up.
+    pub(crate) fn groups(&self) -> usize {
+        self.outputs.len().div_ceil(self.lanes)
+    }
+}
+
+/// The lowered program of one row.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) layers: Vec<Layer>,
+    /// Slot of each released scalar.
+    pub(crate) released: Vec<SlotId>,
+    /// Slot of each input scalar.
+    pub(crate) inputs: Vec<SlotId>,
+    /// Number of weight rows that hold a bias: digits of `weight_bits` bits.
+    pub(crate) bias_digits: usize,
+    pub(crate) weight_bits: u32,
+}
+
+impl Program {
+    /// Lowers `skeleton` for limbs of `limb_bits` bits and weights proven to lie in `[-2^weight_bits,
+    /// 2^weight_bits)`. Deterministic: a function of its arguments alone.
+    pub(crate) fn lower(
+        skeleton: &Skeleton,
+        limb_bits: u32,
+        weight_bits: u32,
+    ) -> Result<Program, CircuitError> {
+        if weight_bits < skeleton.weight_bits {
+            return Err(CircuitError::Params {
+                reason: "the weight digits hold fewer bits than the skeleton declares".into(),
+            });
+        }
+        let scalars = ScalarTable::new(skeleton);
+        let bias_digits = (skeleton.bias_bits.max(1)).div_ceil(weight_bits) as usize;
+        let mut lowering = Lowering {
+            skeleton,
+            limb_bits,
+            weight_bits,
+            slots: vec![],
+            layers: vec![],
+            home: HashMap::new(),
+            bias_digits,
+        };
+        let mut inputs = vec![];
+        for (index, spec) in scalars.inputs.iter().enumerate() {
+            let range_bits = skeleton.inputs[*spec].range_bits;
+            // An input's width is exact: a partial limb is checked with its shadow.
+            let bits = range_bits + 1;
+            let bound = 1i128 << range_bits;
+            let slot = lowering.push(
+                Source::Input { index },
+                Form::Signed { shift: 0, bits },
+                Interval {
+                    lo: -bound,
+                    hi: bound - 1,
+                },
+            );
+            lowering.home.insert(index as ScalarId, slot);
+            inputs.push(slot);
+        }
+        let (mut linear, mut diagonal) = (0, 0);
+        for (index, op) in skeleton.ops.iter().enumerate() {
+            let weights = match op {
+                Op::Linear { .. } => {
+                    linear += 1;
+                    linear - 1
+                }
+                Op::Diagonal { .. } => {
+                    diagonal += 1;
+                    diagonal - 1
+                }
+                _ => 0,
+            };
+            if scalars.live[index] {
+                lowering.op(index, op, scalars.first[index], &scalars, weights)?;
+            }
+        }
+        let released: Vec<SlotId> = skeleton.released.iter().map(|s| lowering.home[s]).collect();
+        if lowering.layers.is_empty() {
+            return Err(CircuitError::NothingPrivate);
+        }
+        let mut program = Program {
+            slots: lowering.slots,
+            layers: lowering.layers,
+            released,
+            inputs,
+            bias_digits,
+            weight_bits,
+        };
+        program.separate_readers();
+        Ok(program)
+    }
+
+    /// Gives every (layer, position) a slot of its own in the zone that it needs: a slot read twice by
+    /// linear layers, or made by a layer that does not directly precede its reader, is copied.
+    fn separate_readers(&mut self) {
+        let mut taken = vec![false; self.slots.len()];
+        // Released slots lie in zone 0, each once, in the order of release. The powers of a layer's outputs
+        // run down the rows, so the last layer's outputs stay in place only as far as they are released in
+        // their own order, from the first on.
+        let mut in_place = 0;
+        for i in 0..self.released.len() {
+            let slot = self.released[i];
+            let at_the_end = match self.slots[slot].source {
+                Source::Linear { layer, output }
+                    if layer + 1 == self.layers.len() && output == in_place =>
+                {
+                    in_place += 1;
+                    true
+                }
+                Source::Linear { .. } => false,
+                Source::Input { .. } => false,
+                _ => true,
+            };
+            if taken[slot] || !at_the_end {
+                self.released[i] = self.copy(slot, &mut taken);
+            }
+            taken[self.released[i]] = true;
+        }
+        for layer in 0..self.layers.len() {
+            for position in 0..self.layers[layer].inputs.len() {
+                let slot = self.layers[layer].inputs[position];
+                let adjacent = match self.slots[slot].source {
+                    Source::Linear { layer: from, .. } => from + 1 == layer,
+                    Source::Input { .. } => layer == 0,
+                    _ => true,
+                };
+                let slot = if taken[slot] || !adjacent {
+                    self.copy(slot, &mut taken)
+                } else {
+                    slot
+                };
+                self.layers[layer].inputs[position] = slot;
+                taken[slot] = true;
+            }
+        }
+    }
+
+    fn copy(&mut self, slot: SlotId, taken: &mut Vec<bool>) -> SlotId {
+        self.slots.push(Slot {
+            source: Source::Local {
+                left: slot,
+                right: slot,
+                product: 0,
+                left_factor: 1,
+                right_factor: 0,
+                constant: 0,
+            },
+            form: Form::Plain,
+            proven: self.slots[slot].proven,
+        });
+        taken.push(false);
+        self.slots.len() - 1
+    }
+
+    /// Whether any slot reads another through the copy lookup.
+    pub(crate) fn has_reads(&self) -> bool {
+        self.slots
+            .iter()
+            .any(|s| matches!(s.source, Source::Local { .. } | Source::Function { .. }))
+    }
+
+    /// Functions in use, ascending.
+    pub(crate) fn functions(&self) -> Vec<usize> {
+        let mut used: Vec<usize> = self
+            .slots
+            .iter()
+            .filter_map(|s| match s.source {
+                Source::Function { function, .. } => Some(function),
+                _ => None,
+            })
+            .collect();
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+}
