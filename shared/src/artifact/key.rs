@@ -9,7 +9,7 @@
 //!    here; that the circuit says what it should is the auditor's pin on the circuit id.
 //! 4. Source: halo2_proofs, `plonk::{ConstraintSystem, VerifyingKey}`.
 
-use ark_bn254::{Fr, G1Affine, G2Affine};
+use crate::bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use sha2::{Digest, Sha256};
 use thiserror::Error;

@@ -8,7 +8,7 @@
 //! 3. Assumed: the key's bases; discrete logarithms.
 //! 4. Source: Schnorr 1991, Okamoto 1992; SOUNDNESS condition 16.
 
-use ark_bn254::{Fr, G1Affine};
+use crate::bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field};
 

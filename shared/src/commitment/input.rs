@@ -6,7 +6,7 @@
 //! 3. Assumed: the key's bases ([`crate::verify::bases`]); hiding needs a uniform r_t.
 //! 4. Source: Pedersen 1991; DESIGN section 3.
 
-use ark_bn254::{Fr, G1Projective};
+use crate::bn254::{Fr, G1Projective};
 use ark_ff::Zero;
 
 use crate::artifact::key::VerifyingKey;

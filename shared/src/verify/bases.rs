@@ -11,7 +11,7 @@
 //! 4. Source: the Lagrange basis of a multiplicative subgroup; rho by Fiat-Shamir from the circuit
 //!    id, which covers all bases, and the generators.
 
-use ark_bn254::Fr;
+use crate::bn254::Fr;
 use ark_ff::{AdditiveGroup, Field, One, PrimeField};
 
 use super::claim::{pair, Equation};

@@ -8,7 +8,7 @@
 //!    covers keys, statements and proofs in full).
 //! 4. Source: Bellare, Garay, Rabin 1998, small exponents test.
 
-use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
+use crate::bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::CurveGroup;
 use ark_ff::{One, Zero};

@@ -7,7 +7,7 @@
 //! 3. Assumed: the combination's coefficients are drawn after everything that the equations hold.
 //! 4. Source: Bellare, Garay, Rabin 1998, small exponents test.
 
-use ark_bn254::{Fr, G1Affine};
+use crate::bn254::{Fr, G1Affine};
 use ark_ff::Zero;
 
 use super::msm::Term;

@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ark_bn254::G1Affine;
+use crate::bn254::G1Affine;
 use sha2::{Digest, Sha256};
 
 use super::bases::bases_equation;

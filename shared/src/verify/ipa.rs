@@ -8,7 +8,7 @@
 //! 4. Source: Bowe, Grigg, Hopwood 2019 (eprint 2019/1021), section 3; halo2_proofs,
 //!    `poly::ipa::{multiopen, commitment}`.
 
-use ark_bn254::Fr;
+use crate::bn254::Fr;
 use ark_ff::{batch_inversion, AdditiveGroup, Field, One, Zero};
 
 use super::claim::Equation;

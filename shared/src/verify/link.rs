@@ -8,7 +8,7 @@
 //!    the Halo2 proof before it in the same transcript.
 //! 4. Source: Schnorr 1991, for representations as in Okamoto 1992; docs/design/contracts.md.
 
-use ark_bn254::{Fr, G1Affine};
+use crate::bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 
 use super::claim::Equation;

@@ -7,7 +7,7 @@
 //! 3. Assumed: points lie on the curve; scalars are public (variable time).
 //! 4. Source: Straus 1964; Pippenger 1976; batch-affine addition as in Aztec's and gnark's MSM.
 
-use ark_bn254::{Fq, Fr, G1Affine, G1Projective};
+use crate::bn254::{Fq, Fr, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{batch_inversion, AdditiveGroup, Field, PrimeField, Zero};
 

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use ark_bn254::{Fr, G1Affine};
+use crate::bn254::{Fr, G1Affine};
 use ark_ff::{Field, PrimeField};
 use sha2::{Digest, Sha256};
 

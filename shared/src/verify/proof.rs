@@ -7,7 +7,7 @@
 //! 3. Assumed: the key's fixed commitments and bases (pinned by the circuit id).
 //! 4. Source: halo2_proofs, `plonk::verify_proof`, without lookups and permutations.
 
-use ark_bn254::{Fr, G1Affine};
+use crate::bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::{batch_inversion, AdditiveGroup, Field, One, Zero};
 

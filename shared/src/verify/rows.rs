@@ -6,7 +6,7 @@
 //! 3. Assumed: nothing of the entry.
 //! 4. Source: docs/design/contracts.md, "Records".
 
-use ark_bn254::{Fr, G1Affine, G1Projective};
+use crate::bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 
 use super::statement::{Claimed, Statement};

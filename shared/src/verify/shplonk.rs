@@ -8,7 +8,7 @@
 //! 4. Source: Boneh, Drake, Fisch, Gabizon 2020 (eprint 2020/081), section 4; halo2_proofs,
 //!    `poly::kzg::multiopen::shplonk`.
 
-use ark_bn254::Fr;
+use crate::bn254::Fr;
 use ark_ff::{AdditiveGroup, Field, One};
 
 use super::claim::Equation;

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use ark_bn254::{Fr, G1Affine, G2Affine};
+use crate::bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{Field, PrimeField};
 use sha2::{Digest, Sha256};

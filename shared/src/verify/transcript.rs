@@ -7,7 +7,7 @@
 //! 3. Assumed: Blake2b as a random oracle.
 //! 4. Source: halo2_proofs, `transcript::{Blake2bRead, Challenge255}`.
 
-use ark_bn254::{Fr, G1Affine};
+use crate::bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
 use ark_ff::PrimeField;
 
