@@ -6,7 +6,7 @@
 //!    a column holds at most 45 of the factors' and 9 of the reduction's. Eight rounds clear 29 bits
 //!    each and one clears 24, so that R stays 2^256 and constants are arkworks'. The sum is below
 //!    `5 p^2 + 2^256 p < 2^256 2 p`: one subtraction at the end.
-//! 3. Assumed: `p < 2^254`, and public values (the last subtraction is a branch).
+//! 3. Assumed: `p < 2^254`.
 //! 4. Source: Montgomery 1985; limbs below the word's half as in Gueron and Krasnov 2012.
 
 /// Four 64-bit limbs, least significant first.
@@ -76,13 +76,27 @@ pub(super) trait Modulus {
             t[13] >> 7 | t[14] << 22 | t[15] << 51,
             t[15] >> 13 | t[16] << 16,
         ];
-        // 3. Below 2p: subtract p once if it fits.
-        let (reduced, borrow) = subtract(&sum, &Self::P);
-        if borrow {
-            sum
-        } else {
-            reduced
-        }
+        Self::below(sum)
+    }
+
+    /// `a + b`.
+    #[inline(always)]
+    fn sum(a: &Limbs, b: &Limbs) -> Limbs {
+        Self::below(add(a, b))
+    }
+
+    /// `a - b`.
+    #[inline(always)]
+    fn difference(a: &Limbs, b: &Limbs) -> Limbs {
+        let (difference, negative) = subtract(a, b);
+        add(&difference, &select(negative, &Self::P, &[0; 4]))
+    }
+
+    /// A number below 2p: less p, once, if that is not negative.
+    #[inline(always)]
+    fn below(a: Limbs) -> Limbs {
+        let (reduced, negative) = subtract(&a, &Self::P);
+        select(negative, &a, &reduced)
     }
 }
 
@@ -146,18 +160,50 @@ const fn split(a: &Limbs) -> [u64; 9] {
     ]
 }
 
+/// `a + b` modulo 2^256.
+#[inline(always)]
+fn add(a: &Limbs, b: &Limbs) -> Limbs {
+    let (s0, carry) = a[0].overflowing_add(b[0]);
+    let (s1, carry) = add_carry(a[1], b[1], carry);
+    let (s2, carry) = add_carry(a[2], b[2], carry);
+    let (s3, _) = add_carry(a[3], b[3], carry);
+    [s0, s1, s2, s3]
+}
+
+#[inline(always)]
+fn add_carry(a: u64, b: u64, carry: bool) -> (u64, bool) {
+    let (partial, first) = a.overflowing_add(b);
+    let (sum, second) = partial.overflowing_add(u64::from(carry));
+    (sum, first | second)
+}
+
 /// `a - b` modulo 2^256, and whether it is negative.
 #[inline(always)]
 fn subtract(a: &Limbs, b: &Limbs) -> (Limbs, bool) {
-    let mut borrow = false;
-    let mut difference = [0; 4];
-    for (i, limb) in difference.iter_mut().enumerate() {
-        let (partial, first) = a[i].overflowing_sub(b[i]);
-        let (whole, second) = partial.overflowing_sub(u64::from(borrow));
-        *limb = whole;
-        borrow = first | second;
-    }
-    (difference, borrow)
+    let (d0, borrow) = a[0].overflowing_sub(b[0]);
+    let (d1, borrow) = subtract_borrow(a[1], b[1], borrow);
+    let (d2, borrow) = subtract_borrow(a[2], b[2], borrow);
+    let (d3, borrow) = subtract_borrow(a[3], b[3], borrow);
+    ([d0, d1, d2, d3], borrow)
+}
+
+#[inline(always)]
+fn subtract_borrow(a: u64, b: u64, borrow: bool) -> (u64, bool) {
+    let (partial, first) = a.overflowing_sub(b);
+    let (difference, second) = partial.overflowing_sub(u64::from(borrow));
+    (difference, first | second)
+}
+
+/// `a` if the condition holds, else `b`, limb by limb and without a branch.
+#[inline(always)]
+fn select(condition: bool, a: &Limbs, b: &Limbs) -> Limbs {
+    let mask = u64::from(condition).wrapping_neg();
+    [
+        b[0] ^ (a[0] ^ b[0]) & mask,
+        b[1] ^ (a[1] ^ b[1]) & mask,
+        b[2] ^ (a[2] ^ b[2]) & mask,
+        b[3] ^ (a[3] ^ b[3]) & mask,
+    ]
 }
 
 /// `-x^-1` modulo 2^64 for odd x, by Newton's iteration.

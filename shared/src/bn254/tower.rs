@@ -56,7 +56,30 @@ macro_rules! prime_field {
             const GENERATOR: $field = $convert($ark_config::GENERATOR);
             const TWO_ADIC_ROOT_OF_UNITY: $field = $convert($ark_config::TWO_ADIC_ROOT_OF_UNITY);
 
-            // Never inlined: each is two kilobytes, and called from everywhere.
+            // Never inlined: they are called from everywhere, and products are two kilobytes each.
+            #[inline(never)]
+            fn add_assign(a: &mut $field, b: &$field) {
+                a.0 = BigInt(Self::sum(&a.0 .0, &b.0 .0));
+            }
+
+            #[inline(never)]
+            fn sub_assign(a: &mut $field, b: &$field) {
+                a.0 = BigInt(Self::difference(&a.0 .0, &b.0 .0));
+            }
+
+            #[inline(always)]
+            fn double_in_place(a: &mut $field) {
+                let copy = *a;
+                Self::add_assign(a, &copy);
+            }
+
+            #[inline(always)]
+            fn neg_in_place(a: &mut $field) {
+                let copy = *a;
+                *a = $field::ZERO;
+                Self::sub_assign(a, &copy);
+            }
+
             #[inline(never)]
             fn mul_assign(a: &mut $field, b: &$field) {
                 a.0 = BigInt(Self::product([(&a.0 .0, &b.0 .0)]));
@@ -314,8 +337,12 @@ mod tests {
                     assert_eq!(a.square().0, ark_a.square().0);
                     assert_eq!(a.into_bigint(), ark_a.into_bigint());
                     assert_eq!(a.inverse().map(|x| x.0), ark_a.inverse().map(|x| x.0));
+                    assert_eq!(a.double().0, ark_a.double().0);
+                    assert_eq!((-*a).0, (-*ark_a).0);
                     for (b, ark_b) in ours.iter().zip(&arks) {
                         assert_eq!((*a * b).0, (*ark_a * ark_b).0);
+                        assert_eq!((*a + b).0, (*ark_a + ark_b).0);
+                        assert_eq!((*a - b).0, (*ark_a - ark_b).0);
                         let sum = $field::sum_of_products(&[*a, *b, *a, *b, *b, *a], &[*b; 6]);
                         let ark = $ark::sum_of_products(
                             &[*ark_a, *ark_b, *ark_a, *ark_b, *ark_b, *ark_a],
