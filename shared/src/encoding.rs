@@ -139,8 +139,9 @@ pub fn g1_to_bytes(point: &G1Affine) -> [u8; G1_BYTES] {
     bytes
 }
 
-/// An uncompressed G2 point; `None` unless canonical, on the curve and in the subgroup.
-pub fn g2_from_bytes(bytes: &[u8; G2_BYTES]) -> Option<G2Affine> {
+/// An uncompressed G2 point; `None` unless canonical, on the curve and in the subgroup, which are not
+/// checked for the generator and for points known to be there.
+pub fn g2_from_bytes(bytes: &[u8; G2_BYTES], known: &[G2Affine]) -> Option<G2Affine> {
     let mut coordinates = [Fq::ZERO; 4];
     for (coordinate, chunk) in coordinates.iter_mut().zip(bytes.chunks_exact(32)) {
         *coordinate = base_from_slice(chunk)?;
@@ -150,7 +151,8 @@ pub fn g2_from_bytes(bytes: &[u8; G2_BYTES]) -> Option<G2Affine> {
         return Some(G2Affine::identity());
     }
     let point = G2Affine::new_unchecked(Fq2::new(x0, x1), Fq2::new(y0, y1));
-    (point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve()).then_some(point)
+    let member = || point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve();
+    (point == G2Affine::generator() || known.contains(&point) || member()).then_some(point)
 }
 
 /// 128 bytes: x.c0, x.c1, y.c0, y.c1.
@@ -241,7 +243,7 @@ mod tests {
             assert_eq!(point_from_bytes(&point_to_bytes(&p)), Some(p));
             assert_eq!(g1_from_bytes(&g1_to_bytes(&p)), Some(p));
             let q = (G2Affine::generator() * Fr::from(i)).into_affine();
-            assert_eq!(g2_from_bytes(&g2_to_bytes(&q)), Some(q));
+            assert_eq!(g2_from_bytes(&g2_to_bytes(&q), &[]), Some(q));
         }
     }
 
@@ -283,7 +285,7 @@ mod tests {
             x += Fq2::ONE;
         };
         assert!(point.is_on_curve());
-        assert_eq!(g2_from_bytes(&g2_to_bytes(&point)), None);
+        assert_eq!(g2_from_bytes(&g2_to_bytes(&point), &[]), None);
     }
 
     #[test]

@@ -307,6 +307,16 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] for any bytes that are not the encoding of a key within the caps.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        Self::decode_like(bytes, None)
+    }
+
+    /// As [`VerifyingKey::decode`]; G2 points that a key read before holds too are known to lie in
+    /// the subgroup.
+    pub(crate) fn decode_like(bytes: &[u8], like: Option<&Self>) -> Result<Self, KeyError> {
+        let known = match like.map(|key| &key.srs) {
+            Some(Srs::Kzg { g2, tau_g2, .. }) => vec![*g2, *tau_g2],
+            _ => vec![],
+        };
         let mut input = Reader::new(bytes);
         let read = &mut input;
         if read.array() != Some(MAGIC) {
@@ -346,8 +356,8 @@ impl VerifyingKey {
                 1 => Srs::Kzg {
                     g1: g1(read, "[1]_1")?,
                     tau_n_g1: g1(read, "[tau^n]_1")?,
-                    g2: g2(read, "[1]_2")?,
-                    tau_g2: g2(read, "[tau]_2")?,
+                    g2: g2(read, &known, "[1]_2")?,
+                    tau_g2: g2(read, &known, "[tau]_2")?,
                 },
                 _ => return Err(KeyError::OutOfRange("scheme")),
             },
@@ -636,9 +646,9 @@ fn g1(read: &mut Reader<'_>, what: &'static str) -> Result<G1Affine, KeyError> {
     g1_from_bytes(bytes).ok_or(KeyError::Point(what))
 }
 
-fn g2(read: &mut Reader<'_>, what: &'static str) -> Result<G2Affine, KeyError> {
+fn g2(read: &mut Reader<'_>, known: &[G2Affine], what: &'static str) -> Result<G2Affine, KeyError> {
     let bytes = read.array().ok_or(KeyError::Malformed)?;
-    g2_from_bytes(bytes).ok_or(KeyError::Point(what))
+    g2_from_bytes(bytes, known).ok_or(KeyError::Point(what))
 }
 
 fn query(read: &mut Reader<'_>) -> Result<Query, KeyError> {

@@ -84,15 +84,17 @@ impl PreparedKey {
         Self::from_checked(key, circuit_id, generators)
     }
 
-    /// Decodes a key; the generators are asked for when its k and scheme are known.
+    /// Decodes a key; the generators are asked for when its k and scheme are known. The points of
+    /// a reference string that `like` shares are not checked again.
     ///
     /// # Errors
     /// As [`PreparedKey::new`].
     pub fn decode(
         bytes: &[u8],
+        like: Option<&VerifyingKey>,
         generators: impl FnOnce(&VerifyingKey) -> Arc<Generators>,
     ) -> Result<Self, VerifyError> {
-        let key = VerifyingKey::decode(bytes)?;
+        let key = VerifyingKey::decode_like(bytes, like)?;
         let generators = generators(&key);
         Self::from_checked(key, Sha256::digest(bytes).into(), generators)
     }
