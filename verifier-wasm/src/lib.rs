@@ -14,6 +14,7 @@ use clearproof_shared::verify::report::{
 use clearproof_shared::verify::srs::{recognise, Recognised};
 use clearproof_shared::verify::{Generators, Options, Verifier as SharedVerifier};
 use js_sys::{Array, Object, Reflect, Uint8Array};
+use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -129,12 +130,13 @@ pub fn version() -> String {
 fn trusted_bundle(bytes: &[u8]) -> Result<JsValue, String> {
     let bundle = Bundle::decode(bytes).map_err(|error| error.to_string())?;
     let key = VerifyingKey::decode(&bundle.key).map_err(|error| error.to_string())?;
-    let (scheme, circuit_id) = (key.scheme(), key.circuit_id());
+    // One encoding a bundle and a key: the digests of the bytes name both.
+    let (scheme, circuit_id) = (key.scheme(), sha256(&bundle.key));
     // Only KZG has a reference string with a secret; reading IPA's generators here would be slow.
     let insecure_dev_srs =
         scheme == Scheme::Kzg && recognise(&key, &Generators::none()) == Recognised::Development;
     Ok(object(&[
-        ("fingerprint", hex(&bundle.digest()).into()),
+        ("fingerprint", hex(&sha256(bytes)).into()),
         ("circuitId", hex(&circuit_id).into()),
         ("modelName", bundle.name.into()),
         (
@@ -147,6 +149,10 @@ fn trusted_bundle(bytes: &[u8]) -> Result<JsValue, String> {
         ),
         ("insecureDevSrs", insecure_dev_srs.into()),
     ]))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn report(report: &SharedReport) -> JsValue {

@@ -1,7 +1,7 @@
 //! Montgomery multiplication of 254-bit numbers in nine limbs of 29 bits.
 //!
 //! 1. Claim: [`Modulus::product`] is `sum_i a_i b_i 2^-256 mod p`, below p, for up to five pairs of
-//!    numbers below p; so are [`Modulus::square`] and [`Modulus::from_montgomery`].
+//!    numbers below p; so is [`Modulus::square`].
 //! 2. Method: a product of two limbs has 58 bits, so a 64-bit word sums 63 of them without a carry;
 //!    a column holds at most 45 of the factors' and 9 of the reduction's. Eight rounds clear 29 bits
 //!    each and one clears 24, so that R stays 2^256 and constants are arkworks'. The sum is below
@@ -36,14 +36,6 @@ pub(super) trait Modulus {
     fn square(a: &Limbs) -> Limbs {
         let mut columns = [0; COLUMNS];
         add_square(&mut columns, &split(a));
-        Self::reduce(columns)
-    }
-
-    /// `a 2^-256`.
-    #[inline(always)]
-    fn from_montgomery(a: &Limbs) -> Limbs {
-        let mut columns = [0; COLUMNS];
-        columns[..9].copy_from_slice(&split(a));
         Self::reduce(columns)
     }
 

@@ -90,9 +90,9 @@ macro_rules! prime_field {
                 a.0 = BigInt(Self::square(&a.0 .0));
             }
 
-            #[inline(never)]
-            fn into_bigint(a: $field) -> BigInt<4> {
-                BigInt(Self::from_montgomery(&a.0 .0))
+            fn into_bigint(mut a: $field) -> BigInt<4> {
+                Self::mul_assign(&mut a, &Fp::new_unchecked(BigInt([1, 0, 0, 0])));
+                a.0
             }
 
             #[inline(never)]

@@ -8,7 +8,6 @@
 //!    source they trust.
 //! 4. Source: DESIGN sections 1 and 8, SOUNDNESS conditions 1 to 8 and 18.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -27,7 +26,7 @@ use super::rows::StatedRows;
 use super::srs::{recognise, Recognised};
 use super::statement::hash_parts;
 use crate::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
-use crate::artifact::key::Scheme;
+use crate::artifact::key::{has_repeated, Scheme};
 use crate::commitment::disclosure::{self, Disclosed};
 use crate::encoding::{hex, point_to_bytes};
 
@@ -179,7 +178,7 @@ impl<'a> Session<'a> {
             jobs: vec![],
         };
         for bytes in &options.trust {
-            if let Err(reason) = session.load(bytes) {
+            if let Err(reason) = session.load(bytes, Sha256::digest(bytes).into()) {
                 session.unreadable_trust.push(reason);
             }
         }
@@ -191,9 +190,8 @@ impl<'a> Session<'a> {
         self.options.clock.map_or(0.0, |clock| clock())
     }
 
-    /// Reads a bundle, or finds it among those read before.
-    fn load(&mut self, bytes: &[u8]) -> Result<usize, String> {
-        let digest: [u8; 32] = Sha256::digest(bytes).into();
+    /// Reads a bundle, or finds it by its SHA-256 among those read before.
+    fn load(&mut self, bytes: &[u8], digest: [u8; 32]) -> Result<usize, String> {
         if let Some(known) = self
             .bundles
             .iter()
@@ -354,7 +352,7 @@ impl<'a> Session<'a> {
             BundleRef::Embedded(bytes) => {
                 let digest: [u8; 32] = Sha256::digest(bytes).into();
                 let inputs = ["bundle ", &fingerprint(&digest)].concat();
-                match self.load(bytes) {
+                match self.load(bytes, digest) {
                     Ok(index) => {
                         let reason = "The bundle, its keys and its commitments are canonical.";
                         draft.add(names::BUNDLE_ENCODING, inputs, Outcome::Passed, reason);
@@ -738,15 +736,14 @@ fn readable(bytes: &[u8]) -> ShownMetadata {
 
 /// Public inputs repeat where inputs do; a committed one repeats only with its randomness.
 fn check_unique(draft: &mut Draft, evidence: &Evidence) {
-    let mut seen = HashSet::new();
-    let mut repeated = false;
+    let mut commitments: Vec<&[u8; 32]> = vec![];
     for rows in &evidence.proofs {
-        if let Inputs::Committed(commitments) = &rows.inputs {
-            for commitment in commitments {
-                repeated |= !seen.insert(commitment);
-            }
+        if let Inputs::Committed(committed) = &rows.inputs {
+            commitments.extend(committed);
         }
     }
+    let count = commitments.len();
+    let repeated = has_repeated(commitments);
     let (outcome, reason) = if repeated {
         (
             Outcome::Failed,
@@ -755,7 +752,7 @@ fn check_unique(draft: &mut Draft, evidence: &Evidence) {
     } else {
         (Outcome::Passed, "No input commitment occurs twice.")
     };
-    let inputs = numbered("commitments: ", seen.len());
+    let inputs = numbered("commitments: ", count);
     draft.add(names::RECORDS_UNIQUE, inputs, outcome, reason);
 }
 

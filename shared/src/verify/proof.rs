@@ -364,7 +364,7 @@ struct OpeningsBuilder<'a> {
     x: Fr,
     rotations: Vec<i32>,
     points: Vec<Fr>,
-    /// Slot, then (point index, evaluation).
+    /// Slot, then (point index, evaluation) by ascending point index.
     opened: Vec<(Slot, Vec<(usize, Fr)>)>,
 }
 
@@ -394,15 +394,17 @@ impl<'a> OpeningsBuilder<'a> {
             self.points.len() - 1
         });
         match self.opened.iter_mut().find(|(s, _)| *s == slot) {
-            Some((_, evaluations)) => evaluations.push((point, evaluation)),
+            Some((_, evaluations)) => {
+                let at = evaluations.partition_point(|(p, _)| *p < point);
+                evaluations.insert(at, (point, evaluation));
+            }
             None => self.opened.push((slot, vec![(point, evaluation)])),
         }
     }
 
     fn finish(self) -> Openings {
         let mut sets: Vec<PointSet> = vec![];
-        for (slot, mut evaluations) in self.opened {
-            evaluations.sort_by_key(|(point, _)| *point);
+        for (slot, evaluations) in self.opened {
             let (points, evaluations): (Vec<usize>, Vec<Fr>) = evaluations.into_iter().unzip();
             match sets.iter_mut().find(|set| set.points == points) {
                 Some(set) => set.members.push((slot, evaluations)),
