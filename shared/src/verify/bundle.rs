@@ -210,6 +210,6 @@ fn borrowed_generators<'a>(
 }
 
 /// What happened and why, as one sentence.
-pub(super) fn sentence(what: &str, error: &dyn std::error::Error) -> String {
+pub(super) fn sentence(what: &str, error: &dyn core::fmt::Display) -> String {
     [what, ": ", &error.to_string(), "."].concat()
 }
