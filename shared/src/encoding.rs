@@ -8,9 +8,10 @@
 //! 3. Assumed: nothing; whether a point lies on the curve and in the subgroup is checked here.
 //! 4. Source: halo2curves' `to_bytes` for BN254, whose decoder is laxer.
 
-use crate::bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, PrimeField, Zero};
+
+use crate::bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 
 /// Bytes of a scalar and of a compressed point.
 pub const SCALAR_BYTES: usize = 32;

@@ -11,11 +11,11 @@
 
 use std::collections::BinaryHeap;
 
-use crate::bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::bn254::{Fr, G1Affine, G2Affine};
 use crate::encoding::{
     g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes, put_int, scalar_from_bytes,
     scalar_to_bytes, Reader,

@@ -46,7 +46,7 @@ const fn fr(x: ArkFr) -> Fr {
 }
 
 macro_rules! prime_field {
-    ($config:ident, $field:ident, $ark:ident, $ark_config:ident, $convert:ident) => {
+    ($config:ident, $field:ident, $ark:ident, $ark_config:ident, $convert:ident, $square:ident) => {
         impl Modulus for $config {
             const P: Limbs = $ark::MODULUS.0;
         }
@@ -85,9 +85,9 @@ macro_rules! prime_field {
                 a.0 = BigInt(Self::product([(&a.0 .0, &b.0 .0)]));
             }
 
-            #[inline(never)]
+            #[inline(always)]
             fn square_in_place(a: &mut $field) {
-                a.0 = BigInt(Self::square(&a.0 .0));
+                $square(a);
             }
 
             fn into_bigint(mut a: $field) -> BigInt<4> {
@@ -110,8 +110,19 @@ macro_rules! prime_field {
 /// Pairs that one reduction takes.
 const MOST_PAIRS: usize = 5;
 
-prime_field!(FqConfig, Fq, ArkFq, ArkFqConfig, fq);
-prime_field!(FrConfig, Fr, ArkFr, ArkFrConfig, fr);
+prime_field!(FqConfig, Fq, ArkFq, ArkFqConfig, fq, square_fq);
+prime_field!(FrConfig, Fr, ArkFr, ArkFrConfig, fr, square_fr);
+
+#[inline(never)]
+fn square_fq(a: &mut Fq) {
+    a.0 = BigInt(FqConfig::square(&a.0 .0));
+}
+
+/// Scalars are squared seldom: a product, not two kilobytes more.
+fn square_fr(a: &mut Fr) {
+    let copy = *a;
+    FrConfig::mul_assign(a, &copy);
+}
 
 // ---------------------------------------------------------------------------- extension fields
 

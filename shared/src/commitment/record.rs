@@ -7,7 +7,6 @@
 //! 4. Source: docs/design/contracts.md, "Statement digest".
 
 use crate::bn254::Fr;
-
 use crate::encoding::scalar_to_bytes;
 use crate::verify::statement::hash_parts;
 

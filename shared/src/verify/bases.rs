@@ -11,13 +11,13 @@
 //! 4. Source: the Lagrange basis of a multiplicative subgroup; rho by Fiat-Shamir from the circuit
 //!    id, which covers all bases, and the generators.
 
-use crate::bn254::Fr;
 use ark_ff::{AdditiveGroup, Field, One, PrimeField};
 
 use super::claim::{pair, Equation};
 use super::prepared::PreparedKey;
 use super::statement::hash_parts;
 use crate::artifact::key::Scheme;
+use crate::bn254::Fr;
 
 /// The equation that holds iff all bases of the key are right.
 pub fn bases_equation(key: &PreparedKey) -> Equation {

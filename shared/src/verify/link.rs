@@ -8,7 +8,6 @@
 //!    the Halo2 proof before it in the same transcript.
 //! 4. Source: Schnorr 1991, for representations as in Okamoto 1992; docs/design/contracts.md.
 
-use crate::bn254::{Fr, G1Affine};
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 
 use super::claim::Equation;
@@ -17,6 +16,7 @@ use super::statement::Statement;
 use super::transcript::Transcript;
 use super::VerifyError;
 use crate::artifact::key::{LinkKind, Scheme};
+use crate::bn254::{Fr, G1Affine};
 
 /// Little-endian integer of these bytes is absorbed between the Halo2 proof and the link.
 pub const LINK_TAG: &[u8; 18] = b"clearproof link v1";

@@ -7,9 +7,10 @@
 //! 3. Assumed: points lie on the curve; scalars are public (variable time).
 //! 4. Source: Straus 1964; Pippenger 1976; batch-affine addition as in Aztec's and gnark's MSM.
 
-use crate::bn254::{Fq, Fr, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{batch_inversion, AdditiveGroup, Field, PrimeField, Zero};
+
+use crate::bn254::{Fq, Fr, G1Affine, G1Projective};
 
 /// A scalar and the point it multiplies.
 pub type Term = (Fr, G1Affine);

@@ -7,7 +7,6 @@
 //! 3. Assumed: the key's fixed commitments and bases (pinned by the circuit id).
 //! 4. Source: halo2_proofs, `plonk::verify_proof`, without lookups and permutations.
 
-use crate::bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::{batch_inversion, AdditiveGroup, Field, One, Zero};
 
@@ -19,6 +18,7 @@ use super::statement::{hash_parts, Statement};
 use super::transcript::Transcript;
 use super::{ipa, shplonk, VerifyError};
 use crate::artifact::key::{Node, Query, Scheme, Srs, VerifyingKey};
+use crate::bn254::{Fr, G1Affine};
 
 /// Reads a proof of a statement; what remains to be checked is linear in group elements.
 ///

@@ -10,13 +10,13 @@
 
 use std::sync::Arc;
 
-use crate::bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{Field, PrimeField};
 use sha2::{Digest, Sha256};
 
 use super::prepared::Generators;
 use crate::artifact::key::{Srs, VerifyingKey};
+use crate::bn254::{Fr, G1Affine, G2Affine};
 use crate::encoding::{g1_to_bytes, g2_to_bytes};
 
 /// SHA-256 of this sentence gives the development tau.

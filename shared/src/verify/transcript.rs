@@ -7,7 +7,6 @@
 //! 3. Assumed: Blake2b as a random oracle.
 //! 4. Source: halo2_proofs, `transcript::{Blake2bRead, Challenge255}`.
 
-use crate::bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
 use ark_ff::PrimeField;
 use blake2::digest::core_api::{Buffer, UpdateCore, VariableOutputCore};
@@ -15,6 +14,7 @@ use blake2::digest::Output;
 use blake2::Blake2bVarCore;
 
 use super::VerifyError;
+use crate::bn254::{Fr, G1Affine};
 use crate::encoding::{
     base_to_bytes, point_from_bytes, scalar_from_bytes, scalar_to_bytes, Reader,
 };
