@@ -66,6 +66,8 @@ web/node_modules/.package-lock.json: web/package-lock.json
 bench:
 	$(COMMAND) bench --batch 1,1000
 	$(if $(ANCHORS),$(COMMAND) bench --runs 3 $(ANCHORS))
+	$(MAKE) web/node_modules/.package-lock.json
+	cd web && npm run bench
 
 fuzz:
 	fuzz/run.sh $(FUZZ_SECONDS)

@@ -2,7 +2,7 @@
 //!
 //! 1. Claim: on every target the same groups, the same pairing and the same bytes.
 //! 2. Method: arkworks multiplies 64-bit limbs. WebAssembly has no such product with 128 bits, so
-//!    there [`tower`] puts the same curve over [`limbs29`], three times as fast and smaller.
+//!    there `tower` puts the same curve over `limbs29`, three times as fast and smaller.
 //! 3. Assumed: nothing; tests compare the two on the machine that builds.
 //! 4. Source: ark-bn254, whose constants are used.
 
