@@ -47,6 +47,17 @@ pub fn scalar_from_bytes(bytes: &[u8; 32]) -> Option<Fr> {
     Fr::from_bigint(limbs(bytes))
 }
 
+/// The little-endian integer of any bytes, modulo r. (arkworks' own brings the formatting of
+/// input and output errors into WebAssembly.)
+pub(crate) fn scalar_from_bytes_mod_order(bytes: &[u8]) -> Fr {
+    let shift = Fr::from(1u128 << 64);
+    let words = bytes.chunks(8).rev().map(|chunk| {
+        let word = chunk.iter().rev();
+        word.fold(0u64, |word, byte| word << 8 | u64::from(*byte))
+    });
+    words.fold(Fr::ZERO, |sum, word| sum * shift + Fr::from(word))
+}
+
 /// 32 bytes, little-endian.
 pub fn scalar_to_bytes(scalar: &Fr) -> [u8; 32] {
     limbs_to_bytes(&scalar.into_bigint())
@@ -231,6 +242,17 @@ pub(crate) fn put_int(out: &mut Vec<u8>, mut value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reduction_is_arkworks() {
+        let bytes: Vec<u8> = (0..64u8).map(|i| i.wrapping_mul(157) ^ 0xa5).collect();
+        for length in 0..=64 {
+            for bytes in [&bytes[..length], &vec![0xff; length]] {
+                let expected = Fr::from_le_bytes_mod_order(bytes);
+                assert_eq!(scalar_from_bytes_mod_order(bytes), expected);
+            }
+        }
+    }
     use ark_ec::CurveGroup;
 
     fn point(i: u64) -> G1Affine {

@@ -11,13 +11,13 @@
 use std::sync::Arc;
 
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{Field, PrimeField};
+use ark_ff::Field;
 use sha2::{Digest, Sha256};
 
 use super::prepared::Generators;
 use crate::artifact::key::{Srs, VerifyingKey};
 use crate::bn254::{Fr, G1Affine, G2Affine};
-use crate::encoding::{g1_to_bytes, g2_to_bytes};
+use crate::encoding::{g1_to_bytes, g2_to_bytes, scalar_from_bytes_mod_order};
 
 /// SHA-256 of this sentence gives the development tau.
 pub const DEV_TAU_SENTENCE: &[u8] =
@@ -25,7 +25,7 @@ pub const DEV_TAU_SENTENCE: &[u8] =
 
 /// The published secret of the development reference string.
 pub fn dev_tau() -> Fr {
-    Fr::from_le_bytes_mod_order(&Sha256::digest(DEV_TAU_SENTENCE))
+    scalar_from_bytes_mod_order(&Sha256::digest(DEV_TAU_SENTENCE))
 }
 
 /// The development string's points for 2^k rows.

@@ -8,7 +8,6 @@
 //! 4. Source: halo2_proofs, `transcript::{Blake2bRead, Challenge255}`.
 
 use ark_ec::AffineRepr;
-use ark_ff::PrimeField;
 use blake2::digest::core_api::{Buffer, UpdateCore, VariableOutputCore};
 use blake2::digest::Output;
 use blake2::Blake2bVarCore;
@@ -16,7 +15,8 @@ use blake2::Blake2bVarCore;
 use super::VerifyError;
 use crate::bn254::{Fr, G1Affine};
 use crate::encoding::{
-    base_to_bytes, point_from_bytes, scalar_from_bytes, scalar_to_bytes, Reader,
+    base_to_bytes, point_from_bytes, scalar_from_bytes, scalar_from_bytes_mod_order,
+    scalar_to_bytes, Reader,
 };
 
 /// Absorbs public values and reads the proof's.
@@ -44,7 +44,7 @@ impl<'a> Transcript<'a> {
     /// Draws the next challenge.
     pub fn challenge(&mut self) -> Fr {
         self.state.update(&[PREFIX_CHALLENGE]);
-        Fr::from_le_bytes_mod_order(&self.state.digest())
+        scalar_from_bytes_mod_order(&self.state.digest())
     }
 
     /// Absorbs a point that is not part of the proof.
@@ -67,7 +67,7 @@ impl<'a> Transcript<'a> {
     /// Absorbs a 32-byte digest as two scalars: its low and its high 16 bytes.
     pub fn common_digest(&mut self, digest: &[u8; 32]) {
         for half in digest.chunks_exact(16) {
-            self.common_scalar(&Fr::from_le_bytes_mod_order(half));
+            self.common_scalar(&scalar_from_bytes_mod_order(half));
         }
     }
 
