@@ -67,6 +67,8 @@ bench:
 	$(COMMAND) bench --batch 1,1000
 	$(if $(ANCHORS),$(COMMAND) bench --runs 3 $(ANCHORS))
 	$(CARGO) bench --locked --package clearproof-prover $(ASM)
+	$(MAKE) web/node_modules/.package-lock.json
+	cd web && npm run bench
 
 fuzz:
 	fuzz/run.sh $(FUZZ_SECONDS)

@@ -9,7 +9,7 @@ export default defineConfig(
     languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
   },
   {
-    files: ["build/**/*.ts", "test/**/*.mjs", "vite.config.ts", "eslint.config.js"],
+    files: ["bench/**/*.mjs", "build/**/*.ts", "test/**/*.mjs", "vite.config.ts", "eslint.config.js"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     rules: {
       // The test runner awaits its tests itself.

@@ -8,9 +8,10 @@
 //! 3. Assumed: nothing; whether a point lies on the curve and in the subgroup is checked here.
 //! 4. Source: halo2curves' `to_bytes` for BN254, whose decoder is laxer.
 
-use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, PrimeField, Zero};
+
+use crate::bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
 
 /// Bytes of a scalar and of a compressed point.
 pub const SCALAR_BYTES: usize = 32;
@@ -44,6 +45,17 @@ fn limbs_to_bytes(limbs: &BigInt<4>) -> [u8; 32] {
 /// A scalar; `None` unless below the modulus.
 pub fn scalar_from_bytes(bytes: &[u8; 32]) -> Option<Fr> {
     Fr::from_bigint(limbs(bytes))
+}
+
+/// The little-endian integer of any bytes, modulo r. (arkworks' own brings the formatting of
+/// input and output errors into WebAssembly.)
+pub(crate) fn scalar_from_bytes_mod_order(bytes: &[u8]) -> Fr {
+    let shift = Fr::from(1u128 << 64);
+    let words = bytes.chunks(8).rev().map(|chunk| {
+        let word = chunk.iter().rev();
+        word.fold(0u64, |word, byte| word << 8 | u64::from(*byte))
+    });
+    words.fold(Fr::ZERO, |sum, word| sum * shift + Fr::from(word))
 }
 
 /// 32 bytes, little-endian.
@@ -139,8 +151,9 @@ pub fn g1_to_bytes(point: &G1Affine) -> [u8; G1_BYTES] {
     bytes
 }
 
-/// An uncompressed G2 point; `None` unless canonical, on the curve and in the subgroup.
-pub fn g2_from_bytes(bytes: &[u8; G2_BYTES]) -> Option<G2Affine> {
+/// An uncompressed G2 point; `None` unless canonical, on the curve and in the subgroup, which are not
+/// checked for the generator and for points known to be there.
+pub fn g2_from_bytes(bytes: &[u8; G2_BYTES], known: &[G2Affine]) -> Option<G2Affine> {
     let mut coordinates = [Fq::ZERO; 4];
     for (coordinate, chunk) in coordinates.iter_mut().zip(bytes.chunks_exact(32)) {
         *coordinate = base_from_slice(chunk)?;
@@ -150,7 +163,8 @@ pub fn g2_from_bytes(bytes: &[u8; G2_BYTES]) -> Option<G2Affine> {
         return Some(G2Affine::identity());
     }
     let point = G2Affine::new_unchecked(Fq2::new(x0, x1), Fq2::new(y0, y1));
-    (point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve()).then_some(point)
+    let member = || point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve();
+    (point == G2Affine::generator() || known.contains(&point) || member()).then_some(point)
 }
 
 /// 128 bytes: x.c0, x.c1, y.c0, y.c1.
@@ -228,6 +242,17 @@ pub(crate) fn put_int(out: &mut Vec<u8>, mut value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reduction_is_arkworks() {
+        let bytes: Vec<u8> = (0..64u8).map(|i| i.wrapping_mul(157) ^ 0xa5).collect();
+        for length in 0..=64 {
+            for bytes in [&bytes[..length], &vec![0xff; length]] {
+                let expected = Fr::from_le_bytes_mod_order(bytes);
+                assert_eq!(scalar_from_bytes_mod_order(bytes), expected);
+            }
+        }
+    }
     use ark_ec::CurveGroup;
 
     fn point(i: u64) -> G1Affine {
@@ -241,7 +266,7 @@ mod tests {
             assert_eq!(point_from_bytes(&point_to_bytes(&p)), Some(p));
             assert_eq!(g1_from_bytes(&g1_to_bytes(&p)), Some(p));
             let q = (G2Affine::generator() * Fr::from(i)).into_affine();
-            assert_eq!(g2_from_bytes(&g2_to_bytes(&q)), Some(q));
+            assert_eq!(g2_from_bytes(&g2_to_bytes(&q), &[]), Some(q));
         }
     }
 
@@ -283,7 +308,7 @@ mod tests {
             x += Fq2::ONE;
         };
         assert!(point.is_on_curve());
-        assert_eq!(g2_from_bytes(&g2_to_bytes(&point)), None);
+        assert_eq!(g2_from_bytes(&g2_to_bytes(&point), &[]), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! check itself. Builds for `wasm32-unknown-unknown`; no input or output, no proving, no halo2 crate.
 
 pub mod artifact;
+pub mod bn254;
 pub mod commitment;
 pub mod encoding;
 pub mod verify;

@@ -1,6 +1,6 @@
 //! Bindings of the verifier for JavaScript: convert, delegate to `clearproof_shared`, convert back.
 //!
-//! 1. Claim: [`verify`] gives the reports that the command line gives on the same bytes. Bad evidence
+//! 1. Claim: [`verify`] and [`Verifier`] give the reports that the command line gives on the same bytes. Bad evidence
 //!    is a report with verdict `invalid`; an exception is a defect of the verifier.
 //! 2. The shapes are in `types.d.ts`, which becomes part of the package's declarations.
 //! 3. Assumed: a global `performance.now`, which browsers, workers and Node have.
@@ -12,8 +12,9 @@ use clearproof_shared::verify::report::{
     Check, Model, Outcome, Record, Report as SharedReport, ShownMetadata, Verdict,
 };
 use clearproof_shared::verify::srs::{recognise, Recognised};
-use clearproof_shared::verify::{verify_files, Generators, Options, PreparedKey};
+use clearproof_shared::verify::{Generators, Options, Verifier as SharedVerifier};
 use js_sys::{Array, Object, Reflect, Uint8Array};
+use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -57,6 +58,31 @@ extern "C" {
 /// Judges each file.
 #[wasm_bindgen]
 pub fn verify(files: &EvidenceFiles, options: &VerifyOptions) -> Reports {
+    Verifier::new().verify(files, options)
+}
+
+/// Judges files, and remembers which bundles held, so that the next file under one of them is judged
+/// sooner. The verdicts are those of `verify`.
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Verifier(SharedVerifier);
+
+#[wasm_bindgen]
+impl Verifier {
+    /// A verifier that has seen nothing.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Judges each file.
+    pub fn verify(&mut self, files: &EvidenceFiles, options: &VerifyOptions) -> Reports {
+        judge(&mut self.0, files, options)
+    }
+}
+
+fn judge(verifier: &mut SharedVerifier, files: &EvidenceFiles, options: &VerifyOptions) -> Reports {
     let files: Vec<(String, Vec<u8>)> = files
         .unchecked_ref::<Array>()
         .iter()
@@ -74,7 +100,7 @@ pub fn verify(files: &EvidenceFiles, options: &VerifyOptions) -> Reports {
         .iter()
         .map(|(name, bytes)| (&**name, &**bytes))
         .collect();
-    let reports = verify_files(
+    let reports = verifier.verify_files(
         &files,
         &Options {
             trust: trust.iter().map(Vec::as_slice).collect(),
@@ -104,13 +130,13 @@ pub fn version() -> String {
 fn trusted_bundle(bytes: &[u8]) -> Result<JsValue, String> {
     let bundle = Bundle::decode(bytes).map_err(|error| error.to_string())?;
     let key = VerifyingKey::decode(&bundle.key).map_err(|error| error.to_string())?;
-    let (scheme, circuit_id) = (key.scheme(), key.circuit_id());
+    // One encoding a bundle and a key: the digests of the bytes name both.
+    let (scheme, circuit_id) = (key.scheme(), sha256(&bundle.key));
     // Only KZG has a reference string with a secret; reading IPA's generators here would be slow.
-    let insecure_dev_srs = scheme == Scheme::Kzg
-        && PreparedKey::new(key, Generators::none())
-            .is_ok_and(|key| recognise(&key) == Recognised::Development);
+    let insecure_dev_srs =
+        scheme == Scheme::Kzg && recognise(&key, &Generators::none()) == Recognised::Development;
     Ok(object(&[
-        ("fingerprint", hex(&bundle.digest()).into()),
+        ("fingerprint", hex(&sha256(bytes)).into()),
         ("circuitId", hex(&circuit_id).into()),
         ("modelName", bundle.name.into()),
         (
@@ -123,6 +149,10 @@ fn trusted_bundle(bytes: &[u8]) -> Result<JsValue, String> {
         ),
         ("insecureDevSrs", insecure_dev_srs.into()),
     ]))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 fn report(report: &SharedReport) -> JsValue {

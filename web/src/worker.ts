@@ -1,21 +1,22 @@
 /** The one place where evidence is judged: a worker around the WebAssembly verifier. */
 
-import { describeTrust, initSync, verify, version } from "./pkg/clearproof_verifier.js";
+import { Verifier, describeTrust, initSync, version } from "./pkg/clearproof_verifier.js";
 import wasmBase64 from "virtual:verifier-wasm";
 import type { Request, Response } from "./messages.js";
 
-let ready = false;
+/** Remembers the models whose registration it checked; a worker that is started anew has seen none. */
+let verifier: Verifier | undefined;
 
 function answer(request: Request): Response {
   try {
-    if (!ready) {
+    if (verifier === undefined) {
       initSync({ module: Uint8Array.from(atob(wasmBase64), (c) => c.charCodeAt(0)) });
-      ready = true;
+      verifier = new Verifier();
     }
     switch (request.kind) {
       case "verify": {
         const start = performance.now();
-        const reports = verify(request.files, request.options);
+        const reports = verifier.verify(request.files, request.options);
         return { kind: "reports", id: request.id, reports, milliseconds: performance.now() - start };
       }
       case "describe":

@@ -9,11 +9,13 @@
 //!    here; that the circuit says what it should is the auditor's pin on the circuit id.
 //! 4. Source: halo2_proofs, `plonk::{ConstraintSystem, VerifyingKey}`.
 
-use ark_bn254::{Fr, G1Affine, G2Affine};
+use std::collections::BinaryHeap;
+
 use ark_ec::AffineRepr;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::bn254::{Fr, G1Affine, G2Affine};
 use crate::encoding::{
     g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes, put_int, scalar_from_bytes,
     scalar_to_bytes, Reader,
@@ -307,6 +309,16 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError`] for any bytes that are not the encoding of a key within the caps.
     pub fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
+        Self::decode_like(bytes, None)
+    }
+
+    /// As [`VerifyingKey::decode`]; G2 points that a key read before holds too are known to lie in
+    /// the subgroup.
+    pub(crate) fn decode_like(bytes: &[u8], like: Option<&Self>) -> Result<Self, KeyError> {
+        let known = match like.map(|key| &key.srs) {
+            Some(Srs::Kzg { g2, tau_g2, .. }) => vec![*g2, *tau_g2],
+            _ => vec![],
+        };
         let mut input = Reader::new(bytes);
         let read = &mut input;
         if read.array() != Some(MAGIC) {
@@ -346,8 +358,8 @@ impl VerifyingKey {
                 1 => Srs::Kzg {
                     g1: g1(read, "[1]_1")?,
                     tau_n_g1: g1(read, "[tau^n]_1")?,
-                    g2: g2(read, "[1]_2")?,
-                    tau_g2: g2(read, "[tau]_2")?,
+                    g2: g2(read, &known, "[1]_2")?,
+                    tau_g2: g2(read, &known, "[tau]_2")?,
                 },
                 _ => return Err(KeyError::OutOfRange("scheme")),
             },
@@ -415,12 +427,8 @@ impl VerifyingKey {
                 }),
                 "query",
             )?;
-            let mut sorted: Vec<_> = list.iter().map(|q| (q.column, q.rotation)).collect();
-            sorted.sort_unstable();
-            require(
-                sorted.windows(2).all(|pair| pair[0] != pair[1]),
-                "repeated query",
-            )?;
+            let queries = list.iter().map(|q| (q.column, q.rotation)).collect();
+            require(!has_repeated(queries), "repeated query")?;
         }
         // 3. Expressions: operands before users.
         for (index, node) in self.nodes.iter().enumerate() {
@@ -550,6 +558,12 @@ fn check_g2(point: &G2Affine, what: &'static str) -> Result<(), KeyError> {
     holds.then_some(()).ok_or(KeyError::Point(what))
 }
 
+/// Whether an item occurs twice. By a heap: its code is a tenth of a sort's.
+pub(crate) fn has_repeated<T: Ord>(items: Vec<T>) -> bool {
+    let sorted = BinaryHeap::from(items).into_sorted_vec();
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
+}
+
 fn ascending_below(rows: impl Iterator<Item = u32>, limit: usize) -> bool {
     let mut next = 0u64;
     for row in rows {
@@ -636,9 +650,9 @@ fn g1(read: &mut Reader<'_>, what: &'static str) -> Result<G1Affine, KeyError> {
     g1_from_bytes(bytes).ok_or(KeyError::Point(what))
 }
 
-fn g2(read: &mut Reader<'_>, what: &'static str) -> Result<G2Affine, KeyError> {
+fn g2(read: &mut Reader<'_>, known: &[G2Affine], what: &'static str) -> Result<G2Affine, KeyError> {
     let bytes = read.array().ok_or(KeyError::Malformed)?;
-    g2_from_bytes(bytes).ok_or(KeyError::Point(what))
+    g2_from_bytes(bytes, known).ok_or(KeyError::Point(what))
 }
 
 fn query(read: &mut Reader<'_>) -> Result<Query, KeyError> {

@@ -8,11 +8,11 @@
 //! 3. Assumed: the key's bases; discrete logarithms.
 //! 4. Source: Schnorr 1991, Okamoto 1992; SOUNDNESS condition 16.
 
-use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field};
 
 use crate::artifact::key::{Scheme, Srs, VerifyingKey};
+use crate::bn254::{Fr, G1Affine};
 use crate::encoding::{point_to_bytes, scalar_from_i64, scalar_to_bytes};
 use crate::verify::claim::Equation;
 use crate::verify::msm::{msm, Term};

@@ -6,10 +6,10 @@
 //! 3. Assumed: the key's bases ([`crate::verify::bases`]); hiding needs a uniform r_t.
 //! 4. Source: Pedersen 1991; DESIGN section 3.
 
-use ark_bn254::{Fr, G1Projective};
 use ark_ff::Zero;
 
 use crate::artifact::key::VerifyingKey;
+use crate::bn254::{Fr, G1Projective};
 use crate::encoding::scalar_from_i64;
 use crate::verify::msm::{msm, Term};
 

@@ -6,8 +6,7 @@
 //! 3. Assumed: SHA-256 is collision resistant.
 //! 4. Source: docs/design/contracts.md, "Statement digest".
 
-use ark_bn254::Fr;
-
+use crate::bn254::Fr;
 use crate::encoding::scalar_to_bytes;
 use crate::verify::statement::hash_parts;
 

@@ -11,19 +11,20 @@
 //! 4. Source: the Lagrange basis of a multiplicative subgroup; rho by Fiat-Shamir from the circuit
 //!    id, which covers all bases, and the generators.
 
-use ark_bn254::Fr;
-use ark_ff::{AdditiveGroup, Field, One, PrimeField};
+use ark_ff::{AdditiveGroup, Field, One};
 
 use super::claim::{pair, Equation};
 use super::prepared::PreparedKey;
 use super::statement::hash_parts;
 use crate::artifact::key::Scheme;
+use crate::bn254::Fr;
+use crate::encoding::scalar_from_bytes_mod_order;
 
 /// The equation that holds iff all bases of the key are right.
 pub fn bases_equation(key: &PreparedKey) -> Equation {
     let vk = key.key();
     let seed = hash_parts(&[TAG, key.circuit_id(), key.generators().digest()]);
-    let rho = Fr::from_le_bytes_mod_order(&seed);
+    let rho = scalar_from_bytes_mod_order(&seed);
     // 1. The rows of all bases: tail, then row bases; and the powers of rho.
     let usable = key.usable_rows();
     let tail_rows = usable..usable + vk.tail_bases.len();

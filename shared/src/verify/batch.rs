@@ -8,7 +8,6 @@
 //!    covers keys, statements and proofs in full).
 //! 4. Source: Bellare, Garay, Rabin 1998, small exponents test.
 
-use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::pairing::Pairing;
 use ark_ec::CurveGroup;
 use ark_ff::{One, Zero};
@@ -16,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 use super::claim::{add_scaled, pair, Equation};
 use super::msm::{msm, Term};
-use super::prepared::PreparedKey;
+use super::prepared::{Lines, PreparedKey};
 use crate::artifact::key::Srs;
+use crate::bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 
 /// One equation to be checked.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,7 @@ pub fn holds(pending: &[Pending<'_>]) -> bool {
     // 3. Sum over keys: all of IPA together, KZG by reference string.
     let mut ipa_terms: Vec<Term> = vec![];
     let mut generators: Vec<(&PreparedKey, Vec<Fr>)> = vec![];
-    let mut kzg: Vec<PairingSum> = vec![];
+    let mut kzg: Vec<PairingSum<'_>> = vec![];
     for (key, mut sum) in sums {
         match &key.key().srs {
             Srs::Ipa { .. } => {
@@ -76,12 +76,13 @@ pub fn holds(pending: &[Pending<'_>]) -> bool {
                 ipa_terms.extend(sum.right_terms(key));
             }
             Srs::Kzg { g2, tau_g2, .. } => {
-                let known = kzg.iter().position(|s| s.g2 == *g2 && s.tau_g2 == *tau_g2);
+                let known = kzg.iter().position(|s| s.g2 == g2 && s.tau_g2 == tau_g2);
                 let index = known.unwrap_or(kzg.len());
                 if known.is_none() {
                     kzg.push(PairingSum {
-                        g2: *g2,
-                        tau_g2: *tau_g2,
+                        g2,
+                        tau_g2,
+                        lines: key.lines([tau_g2, g2]),
                         left: vec![],
                         right: vec![],
                     });
@@ -120,15 +121,16 @@ fn search(pending: &[Pending<'_>], offset: usize, failed: &mut Vec<usize>) {
     search(high, offset + low.len(), failed);
 }
 
-struct PairingSum {
-    g2: G2Affine,
-    tau_g2: G2Affine,
+struct PairingSum<'a> {
+    g2: &'a G2Affine,
+    tau_g2: &'a G2Affine,
+    lines: &'a [Lines; 2],
     left: Vec<Term>,
     right: Vec<Term>,
 }
 
 /// `prod e(left, [tau]_2) e(-right, [1]_2) = 1`.
-fn pairings_hold(sums: &[PairingSum]) -> bool {
+fn pairings_hold(sums: &[PairingSum<'_>]) -> bool {
     if sums.is_empty() {
         return true;
     }
@@ -137,7 +139,7 @@ fn pairings_hold(sums: &[PairingSum]) -> bool {
         .flat_map(|sum| [msm(&sum.left), -msm(&sum.right)])
         .collect();
     let points: Vec<G1Affine> = G1Projective::normalize_batch(&points);
-    let seconds = sums.iter().flat_map(|sum| [sum.tau_g2, sum.g2]);
+    let seconds = sums.iter().flat_map(|sum| sum.lines.iter().cloned());
     Bn254::multi_pairing(points, seconds).0.is_one()
 }
 

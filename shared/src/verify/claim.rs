@@ -7,12 +7,12 @@
 //! 3. Assumed: the combination's coefficients are drawn after everything that the equations hold.
 //! 4. Source: Bellare, Garay, Rabin 1998, small exponents test.
 
-use ark_bn254::{Fr, G1Affine};
 use ark_ff::Zero;
 
 use super::msm::Term;
 use super::prepared::PreparedKey;
 use crate::artifact::key::Srs;
+use crate::bn254::{Fr, G1Affine};
 
 /// One linear equation over group elements, relative to a key.
 #[derive(Clone, Debug, Default)]

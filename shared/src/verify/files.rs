@@ -8,28 +8,27 @@
 //!    source they trust.
 //! 4. Source: DESIGN sections 1 and 8, SOUNDNESS conditions 1 to 8 and 18.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use ark_bn254::G1Affine;
 use sha2::{Digest, Sha256};
 
 use super::bases::bases_equation;
 use super::batch::{failures, holds, Pending};
+use super::bundle::{sentence, PreparedBundle};
+use super::checked::CheckedBundles;
 use super::claim::Equation;
-use super::prepared::{Generators, PreparedKey};
+use super::prepared::PreparedKey;
 use super::proof::read_proof;
 use super::report::{
     names, verdict, Check, Model, Outcome, Record, Report, ShownMetadata, Verdict,
 };
 use super::rows::StatedRows;
 use super::srs::{recognise, Recognised};
-use super::statement::{hash_parts, Claimed, Statement};
-use crate::artifact::bundle::Bundle;
+use super::statement::hash_parts;
 use crate::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
-use crate::artifact::key::{LinkKind, Scheme};
+use crate::artifact::key::{has_repeated, Scheme};
 use crate::commitment::disclosure::{self, Disclosed};
-use crate::encoding::{hex, point_to_bytes, points_from_bytes};
+use crate::encoding::{hex, point_to_bytes};
 
 /// What the auditor brings.
 #[derive(Clone, Default)]
@@ -59,7 +58,29 @@ pub fn verify_evidence(evidence: &[u8], options: &Options<'_>) -> Report {
 
 /// Checks several evidence files together; one report each, in order.
 pub fn verify_files(files: &[(&str, &[u8])], options: &Options<'_>) -> Vec<Report> {
-    let mut session = Session::new(options);
+    Verifier::default().verify_files(files, options)
+}
+
+/// Checks files, and remembers bundles whose bases and registration held, so that the next file under
+/// one of them does not pay for these again. What is pinned or allowed is asked anew each time.
+#[derive(Debug, Default)]
+pub struct Verifier {
+    checked: CheckedBundles,
+}
+
+impl Verifier {
+    /// As [`verify_files`].
+    pub fn verify_files(&mut self, files: &[(&str, &[u8])], options: &Options<'_>) -> Vec<Report> {
+        judge(files, Session::new(options, &mut self.checked))
+    }
+
+    #[cfg(test)]
+    pub(super) fn checked(&self) -> &CheckedBundles {
+        &self.checked
+    }
+}
+
+fn judge(files: &[(&str, &[u8])], mut session: Session<'_>) -> Vec<Report> {
     // 1. Decode and read everything; what remains are equations.
     let mut drafts: Vec<Draft> = vec![];
     for (index, (name, bytes)) in files.iter().enumerate() {
@@ -68,12 +89,8 @@ pub fn verify_files(files: &[(&str, &[u8])], options: &Options<'_>) -> Vec<Repor
     }
     // 2. Check all equations at once, and find the culprits if that fails.
     let start = session.now();
-    let jobs: Vec<&Job> = session
-        .jobs
-        .iter()
-        .filter(|j| !j.targets.is_empty())
-        .collect();
-    let pending: Vec<Pending<'_>> = jobs.iter().map(|job| job.pending()).collect();
+    let jobs = &session.jobs; // each has a target
+    let pending: Vec<Pending<'_>> = jobs.iter().map(Job::pending).collect();
     let failed = if holds(&pending) {
         vec![]
     } else {
@@ -90,7 +107,9 @@ pub fn verify_files(files: &[(&str, &[u8])], options: &Options<'_>) -> Vec<Repor
             }
         }
     }
-    // 3. Verdicts.
+    // 3. Remember the bundles that hold.
+    session.remember(&failed);
+    // 4. Verdicts.
     drafts.into_iter().map(Draft::finish).collect()
 }
 
@@ -114,15 +133,21 @@ impl Job {
     }
 }
 
-/// A bundle whose keys and points have been read.
+/// A bundle of this session.
 struct Loaded {
-    digest: [u8; 32],
-    bundle: Bundle,
-    key: Arc<PreparedKey>,
-    model: Vec<G1Affine>,
-    registration_keys: Vec<Arc<PreparedKey>>,
+    bundle: Arc<PreparedBundle>,
+    origin: Origin,
     /// Jobs of the bundle's own checks, made on first use.
     own_jobs: Option<OwnJobs>,
+}
+
+/// Where a prepared bundle comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Its bytes.
+    Read,
+    /// A verifier that found its bases and its registration to hold, on these very bytes.
+    CheckedBefore,
 }
 
 #[derive(Clone)]
@@ -133,6 +158,8 @@ struct OwnJobs {
 
 struct Session<'a> {
     options: &'a Options<'a>,
+    /// Bundles that held in earlier sessions.
+    checked: &'a mut CheckedBundles,
     /// All bundles seen, trusted ones first.
     bundles: Vec<Loaded>,
     trusted: usize,
@@ -141,16 +168,17 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(options: &'a Options<'a>) -> Self {
+    fn new(options: &'a Options<'a>, checked: &'a mut CheckedBundles) -> Self {
         let mut session = Self {
             options,
+            checked,
             bundles: vec![],
             trusted: 0,
             unreadable_trust: vec![],
             jobs: vec![],
         };
         for bytes in &options.trust {
-            if let Err(reason) = session.load(bytes) {
+            if let Err(reason) = session.load(bytes, Sha256::digest(bytes).into()) {
                 session.unreadable_trust.push(reason);
             }
         }
@@ -162,87 +190,82 @@ impl<'a> Session<'a> {
         self.options.clock.map_or(0.0, |clock| clock())
     }
 
-    /// Reads a bundle, or finds it among those read before.
-    fn load(&mut self, bytes: &[u8]) -> Result<usize, String> {
-        let digest: [u8; 32] = Sha256::digest(bytes).into();
-        if let Some(known) = self.bundles.iter().position(|b| b.digest == digest) {
+    /// Reads a bundle, or finds it by its SHA-256 among those read before.
+    fn load(&mut self, bytes: &[u8], digest: [u8; 32]) -> Result<usize, String> {
+        if let Some(known) = self
+            .bundles
+            .iter()
+            .position(|b| *b.bundle.digest() == digest)
+        {
             return Ok(known);
         }
-        let bundle = Bundle::decode(bytes).map_err(|e| sentence("The bundle is refused", &e))?;
-        let own = match &bundle.generators {
-            Some(bytes) => Some(
-                Generators::from_bytes(bytes)
-                    .ok_or("The bundle's generators are not canonical points of the curve.")?,
-            ),
-            None => None,
-        };
-        let known = &self.bundles;
-        let generators = |key: &crate::artifact::key::VerifyingKey| {
-            own.clone()
-                .unwrap_or_else(|| borrowed_generators(known, key))
-        };
-        let key = PreparedKey::decode(&bundle.key, generators)
-            .map_err(|e| sentence("The bundle's key is refused", &e))?;
-        let model = points_from_bytes(&bundle.model)
-            .ok_or("The model commitments are not canonical points of the curve.")?;
-        if model.len() != key.key().model_columns() {
-            return Err("The number of model commitments is not the circuit's.".into());
-        }
-        let mut registration_keys: Vec<Arc<PreparedKey>> = vec![];
-        for (i, registration) in bundle.registration.iter().enumerate() {
-            let same = |j: &usize| bundle.registration[*j].key == registration.key;
-            if let Some(j) = (0..i).find(same) {
-                registration_keys.push(Arc::clone(&registration_keys[j]));
-                continue;
+        let (bundle, origin) = match self.checked.find(&digest) {
+            Some(bundle) => (bundle, Origin::CheckedBefore),
+            None => {
+                let known = self.bundles.iter().map(|b| &*b.bundle);
+                let bundle = PreparedBundle::read(bytes, digest, known)?;
+                (Arc::new(bundle), Origin::Read)
             }
-            let generators = Arc::clone(key.generators());
-            let key = PreparedKey::decode(&registration.key, |_| generators)
-                .map_err(|e| sentence("A registration key is refused", &e))?;
-            registration_keys.push(Arc::new(key));
-        }
+        };
         self.bundles.push(Loaded {
-            digest,
             bundle,
-            key: Arc::new(key),
-            model,
-            registration_keys,
+            origin,
             own_jobs: None,
         });
         Ok(self.bundles.len() - 1)
     }
 
-    /// The jobs of a bundle's bases and registration.
+    /// The jobs of a bundle's bases and registration; none if both were found to hold before.
     fn own_jobs(&mut self, index: usize) -> OwnJobs {
-        if let Some(jobs) = &self.bundles[index].own_jobs {
+        let loaded = &self.bundles[index];
+        if let Some(jobs) = &loaded.own_jobs {
             return jobs.clone();
         }
-        let loaded = &self.bundles[index];
-        let mut keys = vec![Arc::clone(&loaded.key)];
-        for key in &loaded.registration_keys {
-            if keys.iter().all(|k| k.circuit_id() != key.circuit_id()) {
-                keys.push(Arc::clone(key));
+        let bundle = Arc::clone(&loaded.bundle);
+        let own_jobs = match loaded.origin {
+            Origin::CheckedBefore => OwnJobs {
+                bases: vec![],
+                registration: Ok(vec![]),
+            },
+            Origin::Read => {
+                let registration = bundle.read_registration();
+                let mut bases = vec![];
+                for key in bundle.keys() {
+                    let equation = bases_equation(key);
+                    bases.push(self.add_job(Arc::clone(key), equation, *key.circuit_id()));
+                }
+                let registration = registration.map(|equations| {
+                    let mut jobs = vec![];
+                    for (key, equation, binding) in equations {
+                        jobs.push(self.add_job(key, equation, binding));
+                    }
+                    jobs
+                });
+                OwnJobs {
+                    bases,
+                    registration,
+                }
             }
-        }
-        let registration = read_registration(loaded);
-        let mut bases = vec![];
-        for key in keys {
-            let equation = bases_equation(&key);
-            let binding = *key.circuit_id();
-            bases.push(self.add_job(key, equation, binding));
-        }
-        let registration = registration.map(|equations| {
-            let mut jobs = vec![];
-            for (key, equation, binding) in equations {
-                jobs.push(self.add_job(key, equation, binding));
-            }
-            jobs
-        });
-        let own_jobs = OwnJobs {
-            bases,
-            registration,
         };
         self.bundles[index].own_jobs = Some(own_jobs.clone());
         own_jobs
+    }
+
+    /// Keeps each bundle of which every check was made and none failed.
+    fn remember(&mut self, failed: &[usize]) {
+        for loaded in &self.bundles {
+            let Some(OwnJobs {
+                bases,
+                registration: Ok(registration),
+            }) = &loaded.own_jobs
+            else {
+                continue;
+            };
+            let mut jobs = bases.iter().chain(registration);
+            if jobs.all(|job| !failed.contains(job)) {
+                self.checked.keep(&loaded.bundle);
+            }
+        }
     }
 
     fn add_job(&mut self, key: Arc<PreparedKey>, equation: Equation, binding: [u8; 32]) -> usize {
@@ -329,7 +352,7 @@ impl<'a> Session<'a> {
             BundleRef::Embedded(bytes) => {
                 let digest: [u8; 32] = Sha256::digest(bytes).into();
                 let inputs = ["bundle ", &fingerprint(&digest)].concat();
-                match self.load(bytes) {
+                match self.load(bytes, digest) {
                     Ok(index) => {
                         let reason = "The bundle, its keys and its commitments are canonical.";
                         draft.add(names::BUNDLE_ENCODING, inputs, Outcome::Passed, reason);
@@ -345,7 +368,7 @@ impl<'a> Session<'a> {
                 let inputs = ["bundle ", &fingerprint(digest)].concat();
                 let known = self.bundles[..self.trusted]
                     .iter()
-                    .position(|b| b.digest == *digest);
+                    .position(|b| b.bundle.digest() == digest);
                 let Some(index) = known else {
                     let reason =
                         "The file names its bundle by digest alone, and you supplied none \
@@ -360,45 +383,51 @@ impl<'a> Session<'a> {
         };
         draft.took(self.now() - start);
         // 2. Pinned.
-        let loaded = &self.bundles[index];
+        let bundle = Arc::clone(&self.bundles[index].bundle);
+        let model_digest: [u8; 32] = Sha256::digest(&bundle.parts().model).into();
         draft.models.push(Model {
-            name: loaded.bundle.name.clone(),
-            circuit_id: hex(loaded.key.circuit_id()),
-            commitment: hex(&Sha256::digest(&loaded.bundle.model)),
-            bundle: hex(&loaded.digest),
+            name: bundle.parts().name.clone(),
+            circuit_id: hex(bundle.key().circuit_id()),
+            commitment: hex(&model_digest),
+            bundle: hex(bundle.digest()),
         });
         let inputs = [
             "circuit ",
-            &fingerprint(loaded.key.circuit_id()),
+            &fingerprint(bundle.key().circuit_id()),
             ", model ",
-            &fingerprint(&Sha256::digest(&loaded.bundle.model).into()),
+            &fingerprint(&model_digest),
         ]
         .concat();
-        let (outcome, reason) = self.trust(loaded);
+        let (outcome, reason) = self.trust(&bundle);
         let pinned = outcome == Outcome::Passed;
         draft.add(names::BUNDLE_TRUSTED, inputs, outcome, reason);
         // 3. The reference string.
         let start = self.now();
-        let (inputs, outcome, reason) = self.judge_srs(loaded, pinned);
+        let (inputs, outcome, reason) = self.judge_srs(bundle.key(), pinned);
         draft.add(names::SRS_RECOGNISED, inputs, outcome, reason);
         draft.took(self.now() - start);
         // 4. Bases and registration.
         let start = self.now();
+        let before = self.bundles[index].origin == Origin::CheckedBefore;
         let jobs = self.own_jobs(index);
-        let bases = draft.add(
-            names::KEY_BASES,
-            numbered("keys: ", jobs.bases.len()),
-            Outcome::Passed,
-            "The keys' bases are the Lagrange bases of their reference string.",
-        );
+        let reason = match before {
+            true => "The keys' bases were checked before, in a bundle of the same bytes.",
+            false => "The keys' bases are the Lagrange bases of their reference string.",
+        };
+        let inputs = numbered("keys: ", bundle.keys().len());
+        let bases = draft.add(names::KEY_BASES, inputs, Outcome::Passed, reason);
         self.target(&jobs.bases, draft.file, bases);
-        let columns = self.bundles[index].model.len();
+        let columns = bundle.model().len();
         let inputs = numbered("weight columns: ", columns);
         match &jobs.registration {
             Ok(registration) => {
-                let reason = match columns {
-                    0 => "The circuit has no committed weights.",
-                    _ => "The committed weights are integers in their declared ranges.",
+                let reason = match (columns, before) {
+                    (0, _) => "The circuit has no committed weights.",
+                    (_, true) => {
+                        "The registration was checked before, in a bundle of the same bytes: the \
+                         committed weights are integers in their declared ranges."
+                    }
+                    (_, false) => "The committed weights are integers in their declared ranges.",
                 };
                 let check = draft.add(names::REGISTRATION, inputs, Outcome::Passed, reason);
                 self.target(registration, draft.file, check);
@@ -416,18 +445,15 @@ impl<'a> Session<'a> {
         Some(index)
     }
 
-    fn trust(&self, loaded: &Loaded) -> (Outcome, &'static str) {
+    fn trust(&self, bundle: &PreparedBundle) -> (Outcome, &'static str) {
         let trusted = &self.bundles[..self.trusted];
-        let same_model = |t: &&Loaded| {
-            t.bundle.key == loaded.bundle.key && t.bundle.model == loaded.bundle.model
-        };
-        if trusted.iter().any(|t| same_bundle(t, loaded)) {
+        if trusted.iter().any(|t| t.bundle.same_bundle(bundle)) {
             (
                 Outcome::Passed,
                 "Circuit, model, registration and reference string are those of a bundle that \
                  you supplied.",
             )
-        } else if trusted.iter().any(|t| same_model(&t)) {
+        } else if trusted.iter().any(|t| t.bundle.same_model(bundle)) {
             (
                 Outcome::Failed,
                 "Circuit and model are those of a bundle that you supplied, but the name, the \
@@ -451,8 +477,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn judge_srs(&self, loaded: &Loaded, pinned: bool) -> (String, Outcome, &'static str) {
-        match recognise(&loaded.key) {
+    fn judge_srs(&self, key: &PreparedKey, pinned: bool) -> (String, Outcome, &'static str) {
+        match recognise(key.key(), key.generators()) {
             Recognised::Ceremony(name) => (
                 name.into(),
                 Outcome::Passed,
@@ -475,7 +501,7 @@ impl<'a> Session<'a> {
             ),
             Recognised::Wrong(reason) => ("contradiction".into(), Outcome::Failed, reason),
             // Generators are not part of the circuit id: a pin does not stand in for their digest.
-            Recognised::Unlisted if pinned && loaded.key.key().scheme() == Scheme::Kzg => (
+            Recognised::Unlisted if pinned && key.key().scheme() == Scheme::Kzg => (
                 "not listed".into(),
                 Outcome::Passed,
                 "The reference string is not listed here, and is the one of a bundle that you \
@@ -498,8 +524,8 @@ impl<'a> Session<'a> {
         bundle: usize,
     ) {
         let start = self.now();
-        let loaded = &self.bundles[bundle];
-        let key = Arc::clone(&loaded.key);
+        let bundle = Arc::clone(&self.bundles[bundle].bundle);
+        let key = bundle.key();
         let inputs = [
             &numbered("proof ", index),
             &numbered(", rows: ", rows.inputs.rows()),
@@ -520,10 +546,10 @@ impl<'a> Session<'a> {
             records.push(Record {
                 proof: index,
                 row,
-                model: loaded.bundle.name.clone(),
+                model: bundle.parts().name.clone(),
                 commitment: hex(&point_to_bytes(&stated.commitments[row])),
                 released: values.to_vec(),
-                decision: decision(&loaded.bundle.released_names, values),
+                decision: decision(&bundle.parts().released_names, values),
                 metadata: shown_metadata(rows, row),
                 inputs: match &rows.inputs {
                     Inputs::Public(inputs) => inputs.get(row).cloned(),
@@ -532,9 +558,9 @@ impl<'a> Session<'a> {
                 leaf: hex(leaf),
             });
         }
-        let statement = stated.statement(&loaded.model, &evidence.origin);
+        let statement = stated.statement(bundle.model(), &evidence.origin);
         // 2. The proof and its link.
-        let claim = match read_proof(&key, &statement, &rows.proof) {
+        let claim = match read_proof(key, &statement, &rows.proof) {
             Ok(claim) => claim,
             Err(error) => {
                 let reason = sentence("The proof is refused", &error);
@@ -544,7 +570,7 @@ impl<'a> Session<'a> {
         };
         let reason = "The proof holds for the statement that the file makes.";
         let proof_check = draft.add(names::PROOF, inputs, Outcome::Passed, reason);
-        let job = self.add_job(Arc::clone(&key), claim.opening, claim.binding);
+        let job = self.add_job(Arc::clone(key), claim.opening, claim.binding);
         self.target(&[job], draft.file, proof_check);
         draft.took(self.now() - start);
         let mut checks = vec![proof_check];
@@ -552,7 +578,7 @@ impl<'a> Session<'a> {
             let reason = "The proof uses the committed model and the committed inputs.";
             let inputs = numbered("proof ", index);
             let check = draft.add(names::LINK, inputs, Outcome::Passed, reason);
-            let job = self.add_job(Arc::clone(&key), link, claim.binding);
+            let job = self.add_job(Arc::clone(key), link, claim.binding);
             self.target(&[job], draft.file, check);
             checks.push(check);
         }
@@ -578,7 +604,7 @@ impl<'a> Session<'a> {
                     let check = draft.add(names::DISCLOSURE, inputs, Outcome::Passed, reason);
                     let binding =
                         hash_parts(&[&claim.binding, &statement.digest(), &disclosed.proof]);
-                    let job = self.add_job(Arc::clone(&key), equation, binding);
+                    let job = self.add_job(Arc::clone(key), equation, binding);
                     self.target(&[job], draft.file, check);
                     records[row].inputs = Some(disclosed.inputs.clone());
                     checks.push(check);
@@ -691,87 +717,6 @@ impl Draft {
 
 // -------------------------------------------------------------------------------------- steps
 
-/// Generators for a key whose bundle carries none: those of another bundle, if their number fits.
-fn borrowed_generators(
-    bundles: &[Loaded],
-    key: &crate::artifact::key::VerifyingKey,
-) -> Arc<Generators> {
-    let fits = |b: &&Loaded| b.key.key().srs == key.srs && b.key.key().k == key.k;
-    bundles
-        .iter()
-        .find(fits)
-        .map_or_else(Generators::none, |b| Arc::clone(b.key.generators()))
-}
-
-/// Equal in all but the registration proofs' bytes and whether the generators travel along.
-fn same_bundle(a: &Loaded, b: &Loaded) -> bool {
-    let registration = |loaded: &Loaded| -> Vec<([u8; 32], u32, u32)> {
-        let entries = loaded.bundle.registration.iter();
-        entries
-            .zip(&loaded.registration_keys)
-            .map(|(entry, key)| (*key.circuit_id(), entry.first, entry.count))
-            .collect()
-    };
-    a.digest == b.digest
-        || (a.bundle.key == b.bundle.key
-            && a.bundle.model == b.bundle.model
-            && a.bundle.name == b.bundle.name
-            && a.bundle.released_names == b.bundle.released_names
-            && a.bundle.skeleton == b.bundle.skeleton
-            && a.bundle.params == b.bundle.params
-            && a.key.generators().digest() == b.key.generators().digest()
-            && registration(a) == registration(b))
-}
-
-type BoundEquation = (Arc<PreparedKey>, Equation, [u8; 32]);
-
-/// Reads the registration proofs, which must cover each weight column once.
-fn read_registration(loaded: &Loaded) -> Result<Vec<BoundEquation>, String> {
-    let key = loaded.key.key();
-    let mut covered = vec![false; loaded.model.len()];
-    let mut equations = vec![];
-    let entries = loaded.bundle.registration.iter();
-    for (entry, registration_key) in entries.zip(&loaded.registration_keys) {
-        // 1. Its columns.
-        let first = entry.first as usize;
-        let columns = first..first.saturating_add(entry.count as usize);
-        let (Some(cells), Some(model)) =
-            (covered.get_mut(columns.clone()), loaded.model.get(columns))
-        else {
-            return Err("A registration proof covers columns that the model does not have.".into());
-        };
-        if cells.iter().any(|covered| *covered) || cells.is_empty() {
-            return Err("A weight column is covered by two registration proofs.".into());
-        }
-        cells.fill(true);
-        // 2. The same domain, blinding rows included, and reference string; weights alone.
-        let other = registration_key.key();
-        let same_domain = other.k == key.k
-            && other.srs == key.srs
-            && registration_key.usable_rows() == loaded.key.usable_rows();
-        if !same_domain || other.link(LinkKind::Inputs).is_some() {
-            return Err("A registration key is of another domain or reference string.".into());
-        }
-        // 3. The proof.
-        let statement = Statement {
-            claimed: Claimed::Registration,
-            model,
-            inputs: &[],
-            leaves: &[],
-            origin: "",
-            released: &[],
-        };
-        let claim = read_proof(registration_key, &statement, &entry.proof)
-            .map_err(|error| sentence("A registration proof is refused", &error))?;
-        let parts = [Some(claim.opening), claim.link].into_iter().flatten();
-        equations.extend(parts.map(|part| (Arc::clone(registration_key), part, claim.binding)));
-    }
-    if covered.iter().any(|covered| !covered) {
-        return Err("A weight column is covered by no registration proof.".into());
-    }
-    Ok(equations)
-}
-
 /// What may be shown of a row's metadata.
 fn shown_metadata(rows: &ProvedRows, row: usize) -> ShownMetadata {
     match rows.metadata.get(row) {
@@ -791,15 +736,14 @@ fn readable(bytes: &[u8]) -> ShownMetadata {
 
 /// Public inputs repeat where inputs do; a committed one repeats only with its randomness.
 fn check_unique(draft: &mut Draft, evidence: &Evidence) {
-    let mut seen = HashSet::new();
-    let mut repeated = false;
+    let mut commitments: Vec<&[u8; 32]> = vec![];
     for rows in &evidence.proofs {
-        if let Inputs::Committed(commitments) = &rows.inputs {
-            for commitment in commitments {
-                repeated |= !seen.insert(commitment);
-            }
+        if let Inputs::Committed(committed) = &rows.inputs {
+            commitments.extend(committed);
         }
     }
+    let count = commitments.len();
+    let repeated = has_repeated(commitments);
     let (outcome, reason) = if repeated {
         (
             Outcome::Failed,
@@ -808,7 +752,7 @@ fn check_unique(draft: &mut Draft, evidence: &Evidence) {
     } else {
         (Outcome::Passed, "No input commitment occurs twice.")
     };
-    let inputs = numbered("commitments: ", seen.len());
+    let inputs = numbered("commitments: ", count);
     draft.add(names::RECORDS_UNIQUE, inputs, outcome, reason);
 }
 
@@ -835,10 +779,6 @@ fn failure_sentence(name: &str) -> &'static str {
         names::DISCLOSURE => "The inputs shown are not the committed ones.",
         _ => "The proof does not hold for the statement that the file makes.",
     }
-}
-
-fn sentence(what: &str, error: &dyn std::error::Error) -> String {
-    [what, ": ", &error.to_string(), "."].concat()
 }
 
 fn numbered(what: &str, number: usize) -> String {

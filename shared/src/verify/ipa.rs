@@ -8,7 +8,6 @@
 //! 4. Source: Bowe, Grigg, Hopwood 2019 (eprint 2019/1021), section 3; halo2_proofs,
 //!    `poly::ipa::{multiopen, commitment}`.
 
-use ark_bn254::Fr;
 use ark_ff::{batch_inversion, AdditiveGroup, Field, One, Zero};
 
 use super::claim::Equation;
@@ -16,6 +15,7 @@ use super::proof::{Commitments, Openings};
 use super::shplonk::inner_product;
 use super::transcript::Transcript;
 use super::VerifyError;
+use crate::bn254::Fr;
 
 pub(super) fn open(
     k: u32,

@@ -8,8 +8,7 @@
 //!    the Halo2 proof before it in the same transcript.
 //! 4. Source: Schnorr 1991, for representations as in Okamoto 1992; docs/design/contracts.md.
 
-use ark_bn254::{Fr, G1Affine};
-use ark_ff::{AdditiveGroup, Field, PrimeField};
+use ark_ff::{AdditiveGroup, Field};
 
 use super::claim::Equation;
 use super::prepared::PreparedKey;
@@ -17,13 +16,15 @@ use super::statement::Statement;
 use super::transcript::Transcript;
 use super::VerifyError;
 use crate::artifact::key::{LinkKind, Scheme};
+use crate::bn254::{Fr, G1Affine};
+use crate::encoding::scalar_from_bytes_mod_order;
 
 /// Little-endian integer of these bytes is absorbed between the Halo2 proof and the link.
 pub const LINK_TAG: &[u8; 18] = b"clearproof link v1";
 
 /// [`LINK_TAG`] as the scalar that the transcript absorbs.
 pub fn link_tag() -> Fr {
-    Fr::from_le_bytes_mod_order(LINK_TAG)
+    scalar_from_bytes_mod_order(LINK_TAG)
 }
 
 /// Reads the link; `None` for a circuit without linked columns.

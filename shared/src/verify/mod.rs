@@ -10,6 +10,8 @@
 
 pub mod bases;
 pub mod batch;
+mod bundle;
+mod checked;
 pub mod claim;
 pub mod files;
 mod ipa;
@@ -31,7 +33,7 @@ use thiserror::Error;
 use crate::artifact::key::{KeyError, VerifyingKey};
 use batch::Pending;
 pub use claim::Claim;
-pub use files::{verify_evidence, verify_files, Options};
+pub use files::{verify_evidence, verify_files, Options, Verifier};
 pub use prepared::{Generators, PreparedKey};
 pub use proof::{instance_cells, read_proof};
 pub use report::{Report, Verdict};

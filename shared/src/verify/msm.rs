@@ -7,9 +7,10 @@
 //! 3. Assumed: points lie on the curve; scalars are public (variable time).
 //! 4. Source: Straus 1964; Pippenger 1976; batch-affine addition as in Aztec's and gnark's MSM.
 
-use ark_bn254::{Fq, Fr, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{batch_inversion, AdditiveGroup, Field, PrimeField, Zero};
+
+use crate::bn254::{Fq, Fr, G1Affine, G1Projective};
 
 /// A scalar and the point it multiplies.
 pub type Term = (Fr, G1Affine);
@@ -260,10 +261,11 @@ fn sum_runs(points: &mut [G1Affine], starts: &mut [usize]) {
 
 /// Denominator of the chord's or the tangent's slope; zero where the sum needs no slope.
 fn slope_denominator(p: &G1Affine, q: &G1Affine) -> Fq {
-    if p.is_zero() || q.is_zero() {
+    let difference = q.x - p.x;
+    if is_identity(p) || is_identity(q) {
         Fq::ZERO
-    } else if p.x != q.x {
-        q.x - p.x
+    } else if !is_zero(&difference) {
+        difference
     } else if p.y == q.y {
         p.y.double()
     } else {
@@ -271,15 +273,29 @@ fn slope_denominator(p: &G1Affine, q: &G1Affine) -> Fq {
     }
 }
 
+/// Without the calls that comparing arrays makes where the compiler optimises for size.
+#[inline(always)]
+fn is_zero(x: &Fq) -> bool {
+    let [a, b, c, d] = x.0 .0;
+    a | b | c | d == 0
+}
+
+/// The identity has the coordinates (0, 0), which are not on the curve.
+#[inline(always)]
+fn is_identity(p: &G1Affine) -> bool {
+    is_zero(&p.x) && is_zero(&p.y)
+}
+
 fn add(p: &G1Affine, q: &G1Affine, inverse: Fq) -> G1Affine {
-    if inverse.is_zero() {
-        return match (p.is_zero(), q.is_zero()) {
+    if is_zero(&inverse) {
+        return match (is_identity(p), is_identity(q)) {
             (true, _) => *q,
             (_, true) => *p,
             _ => G1Affine::identity(),
         };
     }
-    let slope = if p.x == q.x {
+    let run = q.x - p.x;
+    let slope = if is_zero(&run) {
         let square = p.x.square();
         (square.double() + square) * inverse
     } else {

@@ -7,14 +7,15 @@
 //!    [`super::bases`] and [`super::srs`].
 //! 4. Source: halo2_proofs, `poly::EvaluationDomain`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use ark_bn254::{Fr, G1Affine};
+use ark_ec::pairing::Pairing;
 use ark_ff::{Field, PrimeField};
 use sha2::{Digest, Sha256};
 
 use super::VerifyError;
 use crate::artifact::key::{Scheme, VerifyingKey};
+use crate::bn254::{Bn254, Fr, G1Affine, G2Affine};
 use crate::encoding::{g1_from_bytes, g1_to_bytes, G1_BYTES};
 
 /// The vector generators of IPA; empty with KZG.
@@ -70,7 +71,11 @@ pub struct PreparedKey {
     omega: Fr,
     usable_rows: usize,
     generators: Arc<Generators>,
+    lines: OnceLock<[Lines; 2]>,
 }
+
+/// A point of G2 with the lines of its Miller loop.
+pub(crate) type Lines = <Bn254 as Pairing>::G2Prepared;
 
 impl PreparedKey {
     /// Checks the key and derives what the verifier needs.
@@ -84,15 +89,17 @@ impl PreparedKey {
         Self::from_checked(key, circuit_id, generators)
     }
 
-    /// Decodes a key; the generators are asked for when its k and scheme are known.
+    /// Decodes a key; the generators are asked for when its k and scheme are known. The points of
+    /// a reference string that `like` shares are not checked again.
     ///
     /// # Errors
     /// As [`PreparedKey::new`].
     pub fn decode(
         bytes: &[u8],
+        like: Option<&VerifyingKey>,
         generators: impl FnOnce(&VerifyingKey) -> Arc<Generators>,
     ) -> Result<Self, VerifyError> {
-        let key = VerifyingKey::decode(bytes)?;
+        let key = VerifyingKey::decode_like(bytes, like)?;
         let generators = generators(&key);
         Self::from_checked(key, Sha256::digest(bytes).into(), generators)
     }
@@ -118,6 +125,7 @@ impl PreparedKey {
             key,
             circuit_id,
             generators,
+            lines: OnceLock::new(),
         })
     }
 
@@ -144,6 +152,11 @@ impl PreparedKey {
     /// The vector generators.
     pub fn generators(&self) -> &Arc<Generators> {
         &self.generators
+    }
+
+    /// The lines of these two points, which must be the same at every call: made at the first one.
+    pub(crate) fn lines(&self, points: [&G2Affine; 2]) -> &[Lines; 2] {
+        self.lines.get_or_init(|| points.map(Lines::from))
     }
 
     /// omega^row for a row or a rotation (negative: from the end).

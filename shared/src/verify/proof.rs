@@ -7,7 +7,6 @@
 //! 3. Assumed: the key's fixed commitments and bases (pinned by the circuit id).
 //! 4. Source: halo2_proofs, `plonk::verify_proof`, without lookups and permutations.
 
-use ark_bn254::{Fr, G1Affine};
 use ark_ec::CurveGroup;
 use ark_ff::{batch_inversion, AdditiveGroup, Field, One, Zero};
 
@@ -19,6 +18,7 @@ use super::statement::{hash_parts, Statement};
 use super::transcript::Transcript;
 use super::{ipa, shplonk, VerifyError};
 use crate::artifact::key::{Node, Query, Scheme, Srs, VerifyingKey};
+use crate::bn254::{Fr, G1Affine};
 
 /// Reads a proof of a statement; what remains to be checked is linear in group elements.
 ///
@@ -364,7 +364,7 @@ struct OpeningsBuilder<'a> {
     x: Fr,
     rotations: Vec<i32>,
     points: Vec<Fr>,
-    /// Slot, then (point index, evaluation).
+    /// Slot, then (point index, evaluation) by ascending point index.
     opened: Vec<(Slot, Vec<(usize, Fr)>)>,
 }
 
@@ -394,15 +394,17 @@ impl<'a> OpeningsBuilder<'a> {
             self.points.len() - 1
         });
         match self.opened.iter_mut().find(|(s, _)| *s == slot) {
-            Some((_, evaluations)) => evaluations.push((point, evaluation)),
+            Some((_, evaluations)) => {
+                let at = evaluations.partition_point(|(p, _)| *p < point);
+                evaluations.insert(at, (point, evaluation));
+            }
             None => self.opened.push((slot, vec![(point, evaluation)])),
         }
     }
 
     fn finish(self) -> Openings {
         let mut sets: Vec<PointSet> = vec![];
-        for (slot, mut evaluations) in self.opened {
-            evaluations.sort_by_key(|(point, _)| *point);
+        for (slot, evaluations) in self.opened {
             let (points, evaluations): (Vec<usize>, Vec<Fr>) = evaluations.into_iter().unzip();
             match sets.iter_mut().find(|set| set.points == points) {
                 Some(set) => set.members.push((slot, evaluations)),

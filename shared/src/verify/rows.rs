@@ -6,12 +6,12 @@
 //! 3. Assumed: nothing of the entry.
 //! 4. Source: docs/design/contracts.md, "Records".
 
-use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::CurveGroup;
 
 use super::statement::{Claimed, Statement};
 use crate::artifact::evidence::{Inputs, Metadata, ProvedRows};
 use crate::artifact::key::VerifyingKey;
+use crate::bn254::{Fr, G1Affine, G1Projective};
 use crate::commitment::input;
 use crate::commitment::metadata::{metadata_digest, row_salt};
 use crate::commitment::record::leaf_hash;

@@ -8,13 +8,13 @@
 //! 4. Source: Boneh, Drake, Fisch, Gabizon 2020 (eprint 2020/081), section 4; halo2_proofs,
 //!    `poly::kzg::multiopen::shplonk`.
 
-use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, Field, One};
 
 use super::claim::Equation;
 use super::proof::{Commitments, Openings};
 use super::transcript::Transcript;
 use super::VerifyError;
+use crate::bn254::Fr;
 
 pub(super) fn open(
     openings: &Openings,

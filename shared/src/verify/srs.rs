@@ -10,14 +10,14 @@
 
 use std::sync::Arc;
 
-use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{Field, PrimeField};
+use ark_ff::Field;
 use sha2::{Digest, Sha256};
 
-use super::prepared::{Generators, PreparedKey};
-use crate::artifact::key::Srs;
-use crate::encoding::{g1_to_bytes, g2_to_bytes};
+use super::prepared::Generators;
+use crate::artifact::key::{Srs, VerifyingKey};
+use crate::bn254::{Fr, G1Affine, G2Affine};
+use crate::encoding::{g1_to_bytes, g2_to_bytes, scalar_from_bytes_mod_order};
 
 /// SHA-256 of this sentence gives the development tau.
 pub const DEV_TAU_SENTENCE: &[u8] =
@@ -25,7 +25,7 @@ pub const DEV_TAU_SENTENCE: &[u8] =
 
 /// The published secret of the development reference string.
 pub fn dev_tau() -> Fr {
-    Fr::from_le_bytes_mod_order(&Sha256::digest(DEV_TAU_SENTENCE))
+    scalar_from_bytes_mod_order(&Sha256::digest(DEV_TAU_SENTENCE))
 }
 
 /// The development string's points for 2^k rows.
@@ -56,41 +56,44 @@ pub enum Recognised {
 }
 
 /// Recognises a key's reference string.
-pub fn recognise(key: &PreparedKey) -> Recognised {
-    match &key.key().srs {
-        Srs::Kzg { g1, g2, tau_g2, .. } => {
-            if *g2 * dev_tau() == tau_g2.into_group() {
-                return Recognised::Development; // whatever the generators
-            }
+pub fn recognise(key: &VerifyingKey, generators: &Arc<Generators>) -> Recognised {
+    match &key.srs {
+        Srs::Kzg {
+            g1,
+            tau_n_g1,
+            g2,
+            tau_g2,
+        } => {
             let tau_g2_digest: [u8; 32] = Sha256::digest(g2_to_bytes(tau_g2)).into();
+            // Whatever the generators: the multiplication is spared for the usual one.
+            let development = match *g2 == G2Affine::generator() {
+                true => tau_g2_digest == DEV_TAU_G2,
+                false => *g2 * dev_tau() == tau_g2.into_group(),
+            };
+            if development {
+                return Recognised::Development;
+            }
             let Some(ceremony) = CEREMONIES.iter().find(|c| c.tau_g2 == tau_g2_digest) else {
                 return Recognised::Unlisted;
             };
             if *g1 != G1Affine::generator() || *g2 != G2Affine::generator() {
                 return Recognised::Wrong("the generators are not the ceremony's");
             }
-            let tau_n = key_tau_n_digest(key);
-            match ceremony.tau_n.iter().find(|(k, _)| *k == key.key().k) {
+            let tau_n: [u8; 32] = Sha256::digest(g1_to_bytes(tau_n_g1)).into();
+            match ceremony.tau_n.iter().find(|(k, _)| *k == key.k) {
                 Some((_, digest)) if *digest == tau_n => Recognised::Ceremony(ceremony.name),
                 Some(_) => Recognised::Wrong("[tau^n]_1 is not the ceremony's"),
                 None => Recognised::Unlisted,
             }
         }
         Srs::Ipa { w, u } => {
-            let digest = generators_digest(w, u, key.generators());
-            match GENERATORS.iter().find(|(k, _)| *k == key.key().k) {
+            let digest = generators_digest(w, u, generators);
+            match GENERATORS.iter().find(|(k, _)| *k == key.k) {
                 Some((_, pinned)) if *pinned == digest => Recognised::Transparent,
                 Some(_) => Recognised::Wrong("the generators are not those hashed to the curve"),
                 None => Recognised::Unlisted,
             }
         }
-    }
-}
-
-fn key_tau_n_digest(key: &PreparedKey) -> [u8; 32] {
-    match &key.key().srs {
-        Srs::Kzg { tau_n_g1, .. } => Sha256::digest(g1_to_bytes(tau_n_g1)).into(),
-        Srs::Ipa { .. } => [0; 32],
     }
 }
 
@@ -102,6 +105,10 @@ pub fn generators_digest(w: &G1Affine, u: &G1Affine, generators: &Arc<Generators
     hash.update(generators.digest());
     hash.finalize().into()
 }
+
+/// SHA-256 of the development string's `[tau]_2` over the usual generator.
+const DEV_TAU_G2: [u8; 32] =
+    digest(b"58f59cd51ab0f156a2dfbcda558d359ade162bb1d4baf5113fdf5efbe9a7dd0d");
 
 /// A powers-of-tau ceremony, by digests of the uncompressed points.
 #[derive(Clone, Copy, Debug)]
@@ -195,8 +202,11 @@ mod tests {
             panic!("KZG")
         };
         assert_eq!((g2 * dev_tau()).into_affine(), tau_g2);
-        let hex = crate::encoding::hex(&crate::encoding::scalar_to_bytes(&dev_tau()));
-        assert_eq!(hex, DEV_TAU_HEX);
+        let tau_g2_digest: [u8; 32] = Sha256::digest(g2_to_bytes(&tau_g2)).into();
+        let hex = crate::encoding::hex;
+        assert_eq!(hex(&tau_g2_digest), hex(&DEV_TAU_G2));
+        let tau = hex(&crate::encoding::scalar_to_bytes(&dev_tau()));
+        assert_eq!(tau, DEV_TAU_HEX);
     }
 
     const DEV_TAU_HEX: &str = "9cd13d45f818bb64d11a845725788c2ec2387064820727aada5711ef2e67dd01";

@@ -6,10 +6,10 @@
 //! 3. Assumed: SHA-256 is collision resistant.
 //! 4. Source: docs/design/contracts.md, "Statement digest".
 
-use ark_bn254::{Fr, G1Affine};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::key::Scheme;
+use crate::bn254::{Fr, G1Affine};
 use crate::encoding::{points_to_bytes, scalar_to_bytes};
 
 /// What a proof claims to show.

@@ -7,19 +7,22 @@
 //! 3. Assumed: Blake2b as a random oracle.
 //! 4. Source: halo2_proofs, `transcript::{Blake2bRead, Challenge255}`.
 
-use ark_bn254::{Fr, G1Affine};
 use ark_ec::AffineRepr;
-use ark_ff::PrimeField;
+use blake2::digest::core_api::{Buffer, UpdateCore, VariableOutputCore};
+use blake2::digest::Output;
+use blake2::Blake2bVarCore;
 
 use super::VerifyError;
+use crate::bn254::{Fr, G1Affine};
 use crate::encoding::{
-    base_to_bytes, point_from_bytes, scalar_from_bytes, scalar_to_bytes, Reader,
+    base_to_bytes, point_from_bytes, scalar_from_bytes, scalar_from_bytes_mod_order,
+    scalar_to_bytes, Reader,
 };
 
 /// Absorbs public values and reads the proof's.
 #[derive(Clone)]
 pub struct Transcript<'a> {
-    state: blake2b_simd::State,
+    state: State,
     proof: Reader<'a>,
 }
 
@@ -33,10 +36,7 @@ impl<'a> Transcript<'a> {
     /// Starts before halo2's own first element.
     pub fn new(proof: &'a [u8]) -> Self {
         Self {
-            state: blake2b_simd::Params::new()
-                .hash_length(64)
-                .personal(PERSONAL)
-                .to_state(),
+            state: State::new(),
             proof: Reader::new(proof),
         }
     }
@@ -44,7 +44,7 @@ impl<'a> Transcript<'a> {
     /// Draws the next challenge.
     pub fn challenge(&mut self) -> Fr {
         self.state.update(&[PREFIX_CHALLENGE]);
-        Fr::from_le_bytes_mod_order(self.state.finalize().as_bytes())
+        scalar_from_bytes_mod_order(&self.state.digest())
     }
 
     /// Absorbs a point that is not part of the proof.
@@ -67,7 +67,7 @@ impl<'a> Transcript<'a> {
     /// Absorbs a 32-byte digest as two scalars: its low and its high 16 bytes.
     pub fn common_digest(&mut self, digest: &[u8; 32]) {
         for half in digest.chunks_exact(16) {
-            self.common_scalar(&Fr::from_le_bytes_mod_order(half));
+            self.common_scalar(&scalar_from_bytes_mod_order(half));
         }
     }
 
@@ -113,6 +113,39 @@ impl<'a> Transcript<'a> {
     }
 }
 
+/// Blake2b-512, personalised.
+#[derive(Clone)]
+struct State {
+    core: Blake2bVarCore,
+    buffer: Buffer<Blake2bVarCore>,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            core: Blake2bVarCore::new_with_params(&[], PERSONAL, 0, DIGEST_BYTES),
+            buffer: Buffer::<Blake2bVarCore>::default(),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        let core = &mut self.core;
+        self.buffer
+            .digest_blocks(bytes, |blocks| core.update_blocks(blocks));
+    }
+
+    fn digest(&self) -> [u8; DIGEST_BYTES] {
+        let State {
+            mut core,
+            mut buffer,
+        } = self.clone();
+        let mut digest = Output::<Blake2bVarCore>::default();
+        core.finalize_variable_core(&mut buffer, &mut digest);
+        digest.into()
+    }
+}
+
+const DIGEST_BYTES: usize = 64;
 const PERSONAL: &[u8; 16] = b"Halo2-Transcript";
 const PREFIX_CHALLENGE: u8 = 0;
 const PREFIX_POINT: u8 = 1;
