@@ -8,7 +8,7 @@ use clearproof_prover::onnx::{self, Graph};
 use clearproof_prover::prove::{CompileOptions, InputVisibility, Row, Scheme, SrsSource};
 use clearproof_prover::quantize::skeleton::Reveal;
 use clearproof_prover::quantize::{self, quantize, QuantizeOptions};
-use clearproof_shared::verify::Verdict;
+use clearproof_shared::verify::{Verdict, Verifier};
 
 use crate::args::Demo;
 use crate::failure::Failure;
@@ -76,7 +76,8 @@ pub(super) fn demo(arguments: &Demo) -> Result<(), anyhow::Error> {
     // 3. The auditor checks them.
     print("3. verify the evidence against the bundle that the auditor keeps\n\n")?;
     let name = paths.evidence.display().to_string();
-    let reports = judge(&[(name, bytes)], &[artifact.bundle_bytes().to_vec()], false);
+    let trust = [artifact.bundle_bytes().to_vec()];
+    let reports = judge(&mut Verifier::default(), &[(name, bytes)], &trust, false);
     print(&reports.iter().map(to_text).collect::<String>())?;
     print(&closing(&paths, arguments.page.as_deref()))?;
     anyhow::ensure!(

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use clearproof_shared::verify::report::{Check, Model, Outcome, Record, ShownMetadata};
-use clearproof_shared::verify::{verify_files, Options, Report, Verdict};
+use clearproof_shared::verify::{Options, Report, Verdict, Verifier};
 use serde_json::{json, Value};
 
 use crate::args::Verify;
@@ -27,7 +27,9 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
         .map(|path| read(path))
         .collect::<Result<_, _>>()?;
 
-    let reports = judge(&evidence, &trust, arguments.allow_insecure_dev_srs);
+    let mut verifier = Verifier::default();
+    let allow = arguments.allow_insecure_dev_srs;
+    let reports = judge(&mut verifier, &evidence, &trust, allow);
     let verdict = gravest(&reports);
     let second = match arguments.reference {
         true => reference::check(&evidence, &trust),
@@ -67,6 +69,7 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
 
 /// One report a file, timed by this machine's clock.
 pub(super) fn judge(
+    verifier: &mut Verifier,
     evidence: &[(String, Vec<u8>)],
     trust: &[Vec<u8>],
     allow_insecure_dev_srs: bool,
@@ -78,7 +81,7 @@ pub(super) fn judge(
         .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
         .collect();
     let trust = trust.iter().map(Vec::as_slice).collect();
-    verify_files(
+    verifier.verify_files(
         &files,
         &Options {
             trust,
