@@ -37,6 +37,9 @@ pub(crate) enum Command {
 pub(crate) struct Inspect {
     /// The ONNX model
     pub(crate) model: PathBuf,
+    /// Write a picture of the graph
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -9,6 +9,7 @@ mod example;
 mod failure;
 mod files;
 mod metadata;
+mod picture;
 mod progress;
 mod rows;
 mod table;

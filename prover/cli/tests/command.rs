@@ -264,6 +264,15 @@ fn inspect_prints_operators_and_parameters() {
     let output = clearproof(folder.path(), &["inspect", path(&model)]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("71 parameters") && text.contains("estimated cost"));
+    succeeds(
+        folder.path(),
+        &["inspect", path(&model), "--svg", "graph.svg"],
+    );
+    let picture = fs::read_to_string(folder.path().join("graph.svg")).unwrap();
+    assert!(
+        picture.contains("</svg>") && picture.contains("Relu [10]"),
+        "{picture}"
+    );
     // The estimate is that of the circuit that `compile` makes.
     succeeds(folder.path(), &["compile", path(&model), "--out", "out"]);
     let report = fs::read(folder.path().join("out/report.json")).unwrap();

@@ -99,6 +99,15 @@ pub struct Graph {
     pub outputs: Vec<Port>,
 }
 
+/// Boxes and arrows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drawing {
+    /// One label a box.
+    pub labels: Vec<String>,
+    /// From box, to box.
+    pub arrows: Vec<(usize, usize)>,
+}
+
 impl Graph {
     /// The outputs for one row: one flat vector per input in, one flat vector per output out. Labels come
     /// out as indices into their table.
@@ -152,6 +161,44 @@ impl Graph {
             .iter()
             .map(|node| (node.op.name(), node.op.parameters()))
             .collect()
+    }
+
+    /// The graph as a picture draws it: a label for each input, operator and output, with the shape of what it
+    /// gives, and the arrows between them.
+    pub fn drawing(&self) -> Drawing {
+        let mut drawing = Drawing::default();
+        let mut made_by: Vec<Option<usize>> = vec![None; self.values.len()];
+        for port in &self.inputs {
+            made_by[port.value] = Some(drawing.labels.len());
+            drawing
+                .labels
+                .push(format!("input {} {:?}", port.name, port.shape));
+        }
+        let arrow = |drawing: &mut Drawing, made_by: &[Option<usize>], value: ValueId, to| {
+            if let Some(from) = made_by[value] {
+                drawing.arrows.push((from, to));
+            }
+        };
+        for node in &self.nodes {
+            let to = drawing.labels.len();
+            let (name, shape) = (node.op.name(), self.values[node.output].row_shape());
+            drawing.labels.push(match node.op.parameters() {
+                0 => format!("{name} {shape:?}"),
+                n => format!("{name} {shape:?}, {n} parameters"),
+            });
+            for &input in &node.inputs {
+                arrow(&mut drawing, &made_by, input, to);
+            }
+            made_by[node.output] = Some(to);
+        }
+        for port in &self.outputs {
+            let to = drawing.labels.len();
+            drawing
+                .labels
+                .push(format!("output {} {:?}", port.name, port.shape));
+            arrow(&mut drawing, &made_by, port.value, to);
+        }
+        drawing
     }
 
     /// How often each value is read, outputs included.

@@ -17,7 +17,7 @@ mod reference;
 mod tensor;
 
 pub use error::{ImportError, UnsupportedNode};
-pub use graph::{Graph, Kind, Port};
+pub use graph::{Drawing, Graph, Kind, Port};
 pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
 pub use ops::supported;
 pub use reference::Reference;

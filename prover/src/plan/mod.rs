@@ -116,8 +116,20 @@ fn registration_columns(layout: &Layout) -> u32 {
     (REGISTRATION_LIMBS * layout.rho() / cells).clamp(1, layout.weight_columns.max(1)) as u32
 }
 
-/// Multiplications of one proof, roughly.
+/// Multiplications of one proof and what its columns weigh.
 fn cost(layout: &Layout) -> f64 {
+    multiplications(layout) + columns(layout) * COLUMN
+}
+
+/// Advice columns, roughly.
+fn columns(layout: &Layout) -> f64 {
+    let reads = if layout.program.has_reads() { 6.0 } else { 0.0 };
+    let folds = if layout.batch() > 1 { 2.0 } else { 0.0 };
+    2.0 * layout.limb_columns as f64 + 9.0 + reads + folds
+}
+
+/// Multiplications of one proof, roughly.
+fn multiplications(layout: &Layout) -> f64 {
     let k = f64::from(layout.params.k);
     let n = (1u64 << layout.params.k) as f64;
     let limbs = layout.limb_columns as f64;
@@ -140,12 +152,12 @@ fn cost(layout: &Layout) -> f64 {
     let full = if ipa { 5.0 + k } else { 5.5 };
     let additions = small + (full_rows * rows + full * n) * windows;
     // 2. Transforms, gates, evaluations and combinations of all columns.
-    let columns = 2.0 * limbs + 9.0 + 6.0 * reads + if batch { 2.0 } else { 0.0 };
+    let columns = columns(layout);
     let fourier = columns * 3.0 * n * k / 2.0 * 1.4;
     let gates = 2.0 * n * (60.0 + 5.0 * limbs + 20.0 * reads);
     let openings = (columns + 20.0) * n * 3.0;
-    10.0 * additions + fourier + gates + openings + columns * COLUMN
+    10.0 * additions + fourier + gates + openings
 }
 
-/// What a column costs beside its rows: transcript, verification, bytes of evidence.
+/// What a column weighs beside its rows, in multiplications: bytes of evidence, and the verifier's time.
 const COLUMN: f64 = 80_000.0;

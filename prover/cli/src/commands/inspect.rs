@@ -9,7 +9,8 @@ use serde_json::{json, Value};
 
 use crate::args::Inspect;
 use crate::failure::Failure;
-use crate::files;
+use crate::files::{self, Secrecy};
+use crate::picture::{svg, MAX_BOXES};
 use crate::table::Table;
 
 use super::{print, print_json};
@@ -34,6 +35,16 @@ pub(super) fn inspect(arguments: &Inspect) -> Result<(), anyhow::Error> {
 }
 
 fn show(graph: &Graph, arguments: &Inspect) -> Result<(), anyhow::Error> {
+    if let Some(path) = &arguments.svg {
+        let drawing = graph.drawing();
+        let boxes = drawing.labels.len();
+        if boxes > MAX_BOXES {
+            let text =
+                format!("has {boxes} operators, a picture holds {MAX_BOXES}; leave --svg out");
+            return Err(Failure::input(&arguments.model, text).into());
+        }
+        files::write(path, svg(&drawing).as_bytes(), Secrecy::Public)?;
+    }
     let quantized = quantize_as_compiled(graph);
     let estimates = quantized
         .as_ref()
