@@ -39,6 +39,13 @@ pub(crate) struct Drawn {
     pub(crate) blindings: Vec<Blinding>,
 }
 
+/// The columns of one kind that are opened.
+struct Kind<'a> {
+    queries: &'a [Query],
+    polynomials: Vec<&'a Vec<Fr>>,
+    blinds: Vec<Fr>,
+}
+
 /// Writes the proof of an assignment. `instance` holds the values of the instance column, if there is one.
 pub(crate) fn prove(
     bases: &Bases,
@@ -163,25 +170,31 @@ pub(crate) fn prove(
     let [low, high] = pieces;
     let quotient: Vec<Fr> = low.iter().zip(&high).map(|(l, h)| *l + x_n * h).collect();
     let quotient_blind = piece_blinds[0] + x_n * piece_blinds[1];
-    // Of each kind: its queries, its polynomials, their blinds.
-    let fixed: Vec<&Vec<Fr>> = pk.fixed.iter().map(|f| &f.coefficients).collect();
-    let kinds: [(&[Query], Vec<&Vec<Fr>>, Vec<Fr>); 3] = [
-        (
-            if hiding { &key.instance_queries } else { &[] },
-            instances.iter().collect(),
-            vec![Fr::ONE; instances.len()],
-        ),
-        (
-            &key.advice_queries,
-            advice.iter().collect(),
-            blindings.iter().map(|b| b.blind).collect(),
-        ),
-        (&key.fixed_queries, fixed, vec![Fr::ONE; pk.fixed.len()]),
+    let kinds = [
+        Kind {
+            queries: if hiding { &key.instance_queries } else { &[] },
+            polynomials: instances.iter().collect(),
+            blinds: vec![Fr::ONE; instances.len()],
+        },
+        Kind {
+            queries: &key.advice_queries,
+            polynomials: advice.iter().collect(),
+            blinds: blindings.iter().map(|b| b.blind).collect(),
+        },
+        Kind {
+            queries: &key.fixed_queries,
+            polynomials: pk.fixed.iter().map(|f| &f.coefficients).collect(),
+            blinds: vec![Fr::ONE; pk.fixed.len()],
+        },
     ];
-    for (queries, polynomials, _) in &kinds {
-        let values: Vec<Fr> = queries
+    for kind in &kinds {
+        let values: Vec<Fr> = kind
+            .queries
             .par_iter()
-            .map(|q| evaluate(polynomials[q.column as usize], domain.rotate(x, q.rotation)))
+            .map(|q| {
+                let polynomial = kind.polynomials[q.column as usize];
+                evaluate(polynomial, domain.rotate(x, q.rotation))
+            })
             .collect();
         for value in values {
             transcript.write_scalar(value)?;
@@ -189,16 +202,17 @@ pub(crate) fn prove(
     }
     transcript.write_scalar(evaluate(&random, x))?;
     let mut opened: Vec<Opened<'_>> = vec![];
-    for (queries, polynomials, blinds) in &kinds {
-        for column in first_named(queries) {
-            let rotations = queries
+    for kind in &kinds {
+        for column in first_named(kind.queries) {
+            let rotations = kind
+                .queries
                 .iter()
                 .filter(|q| q.column as usize == column)
                 .map(|q| q.rotation)
                 .collect();
             opened.push(Opened {
-                polynomial: polynomials[column],
-                blind: blinds[column],
+                polynomial: kind.polynomials[column],
+                blind: kind.blinds[column],
                 rotations,
             });
         }

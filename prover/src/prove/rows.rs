@@ -68,7 +68,7 @@ pub fn commit_row(
     row: Row,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<CommittedRow, ProveError> {
-    let mut committed = commit_rows(artifact, std::slice::from_ref(&row), rng)?;
+    let mut committed = commit_rows(artifact, &[row], rng)?;
     Ok(committed.pop().expect("a commitment for the row"))
 }
 
