@@ -8,12 +8,11 @@
 use clearproof_shared::artifact::bundle::Bundle;
 use clearproof_shared::artifact::key::{Scheme, VerifyingKey};
 use clearproof_shared::encoding::hex;
-use clearproof_shared::verify::report::{
-    Check, Model, Outcome, Record, Report as SharedReport, ShownMetadata, Verdict,
-};
 use clearproof_shared::verify::srs::{recognise, Recognised};
 use clearproof_shared::verify::{Generators, Options, Verifier as SharedVerifier};
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use js_sys::{Array, Uint8Array};
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -108,17 +107,17 @@ fn judge(verifier: &mut SharedVerifier, files: &EvidenceFiles, options: &VerifyO
             clock: Some(&now),
         },
     );
-    list(&reports, report).unchecked_into()
+    to_js(&reports).unchecked_into()
 }
 
 /// Reads a `verifier.bin` and says what pinning it pins.
 #[wasm_bindgen(js_name = describeTrust)]
 pub fn describe_trust(file: &EvidenceFile) -> TrustFile {
     let described = match trusted_bundle(&file.bytes().to_vec()) {
-        Ok(bundle) => object(&[("kind", "bundle".into()), ("bundle", bundle)]),
-        Err(reason) => object(&[("kind", "rejected".into()), ("reason", reason.into())]),
+        Ok(bundle) => Described::Bundle { bundle },
+        Err(reason) => Described::Rejected { reason },
     };
-    described.unchecked_into()
+    to_js(&described).unchecked_into()
 }
 
 /// The verifier's version.
@@ -127,7 +126,26 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
 }
 
-fn trusted_bundle(bytes: &[u8]) -> Result<JsValue, String> {
+/// `TrustFile`
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Described {
+    Bundle { bundle: TrustedBundle },
+    Rejected { reason: String },
+}
+
+/// `TrustedBundle`
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TrustedBundle {
+    fingerprint: String,
+    circuit_id: String,
+    model_name: String,
+    scheme: &'static str,
+    insecure_dev_srs: bool,
+}
+
+fn trusted_bundle(bytes: &[u8]) -> Result<TrustedBundle, String> {
     let bundle = Bundle::decode(bytes).map_err(|error| error.to_string())?;
     let key = VerifyingKey::decode(&bundle.key).map_err(|error| error.to_string())?;
     // One encoding a bundle and a key: the digests of the bytes name both.
@@ -135,114 +153,26 @@ fn trusted_bundle(bytes: &[u8]) -> Result<JsValue, String> {
     // Only KZG has a reference string with a secret; reading IPA's generators here would be slow.
     let insecure_dev_srs =
         scheme == Scheme::Kzg && recognise(&key, &Generators::none()) == Recognised::Development;
-    Ok(object(&[
-        ("fingerprint", hex(&sha256(bytes)).into()),
-        ("circuitId", hex(&circuit_id).into()),
-        ("modelName", bundle.name.into()),
-        (
-            "scheme",
-            match scheme {
-                Scheme::Ipa => "ipa",
-                Scheme::Kzg => "kzg",
-            }
-            .into(),
-        ),
-        ("insecureDevSrs", insecure_dev_srs.into()),
-    ]))
+    Ok(TrustedBundle {
+        fingerprint: hex(&sha256(bytes)),
+        circuit_id: hex(&circuit_id),
+        model_name: bundle.name,
+        scheme: match scheme {
+            Scheme::Ipa => "ipa",
+            Scheme::Kzg => "kzg",
+        },
+        insecure_dev_srs,
+    })
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-fn report(report: &SharedReport) -> JsValue {
-    object(&[
-        ("file", report.file.as_str().into()),
-        (
-            "verdict",
-            match report.verdict {
-                Verdict::Valid => "valid",
-                Verdict::Invalid => "invalid",
-                Verdict::Unknown => "unknown",
-            }
-            .into(),
-        ),
-        ("checks", list(&report.checks, check)),
-        (
-            "notChecked",
-            list(&report.not_checked, |text| text.as_str().into()),
-        ),
-        ("models", list(&report.models, model)),
-        ("records", list(&report.records, record)),
-    ])
-}
-
-fn check(check: &Check) -> JsValue {
-    object(&[
-        ("name", check.name.into()),
-        ("inputs", check.inputs.as_str().into()),
-        (
-            "outcome",
-            match check.outcome {
-                Outcome::Passed => "passed",
-                Outcome::Failed => "failed",
-                Outcome::Unknown => "unknown",
-            }
-            .into(),
-        ),
-        ("reason", check.reason.as_str().into()),
-        ("milliseconds", check.milliseconds.into()),
-        ("offline", check.offline.into()),
-    ])
-}
-
-fn model(model: &Model) -> JsValue {
-    object(&[
-        ("name", model.name.as_str().into()),
-        ("circuitId", model.circuit_id.as_str().into()),
-        ("commitment", model.commitment.as_str().into()),
-        ("bundle", model.bundle.as_str().into()),
-    ])
-}
-
-fn record(record: &Record) -> JsValue {
-    let (kind, value) = match &record.metadata {
-        ShownMetadata::Text(text) => ("text", text),
-        ShownMetadata::Hex(hex) => ("hex", hex),
-        ShownMetadata::Hidden(digest) => ("hidden", digest),
-    };
-    object(&[
-        ("proof", record.proof.into()),
-        ("row", record.row.into()),
-        ("model", record.model.as_str().into()),
-        ("commitment", record.commitment.as_str().into()),
-        ("released", integers(&record.released)),
-        ("decision", record.decision.as_str().into()),
-        (
-            "metadata",
-            object(&[("kind", kind.into()), ("value", value.into())]),
-        ),
-        (
-            "inputs",
-            record.inputs.as_deref().map_or(JsValue::NULL, integers),
-        ),
-        ("leaf", record.leaf.as_str().into()),
-    ])
-}
-
-/// Decimal strings: a JavaScript number holds no more than 53 bits.
-fn integers(values: &[i64]) -> JsValue {
-    list(values, |value| value.to_string().into())
-}
-
-fn object(fields: &[(&str, JsValue)]) -> JsValue {
-    let object = Object::new();
-    for (name, value) in fields {
-        Reflect::set(&object, &(*name).into(), value).expect("a new object takes any field");
-    }
-    object.into()
-}
-
-fn list<T>(items: &[T], convert: impl Fn(&T) -> JsValue) -> JsValue {
-    items.iter().map(convert).collect::<Array>().into()
+/// Plain objects, with null for what is missing.
+fn to_js(value: &impl Serialize) -> JsValue {
+    let serializer = Serializer::new().serialize_missing_as_null(true);
+    value
+        .serialize(&serializer)
+        .expect("reports are of strings, numbers and lists")
 }

@@ -9,8 +9,8 @@ import { Verifier, describeTrust, initSync, verify as verifyFiles } from "../src
 import { flip, loadVectors } from "./vectors.mjs";
 
 // What it weighs, with a little room: growth is noticed. The aim is 260,000 and 80,000.
-const RAW_LIMIT_BYTES = 218_000;
-const BROTLI_LIMIT_BYTES = 77_000;
+const RAW_LIMIT_BYTES = 228_000;
+const BROTLI_LIMIT_BYTES = 79_500;
 
 const module = readFileSync(new URL("../src/pkg/clearproof_verifier_bg.wasm", import.meta.url));
 initSync({ module });

@@ -9,6 +9,8 @@
 
 /// What can be said of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Verdict {
     /// Every check passed, against what the auditor pinned.
     Valid,
@@ -20,6 +22,8 @@ pub enum Verdict {
 
 /// The outcome of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum Outcome {
     /// It holds.
     Passed,
@@ -31,6 +35,7 @@ pub enum Outcome {
 
 /// One named check.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Check {
     /// Stable name, such as `proof` or `bundle.trusted`.
     pub name: &'static str,
@@ -48,6 +53,11 @@ pub struct Check {
 
 /// A record's metadata as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(tag = "kind", content = "value", rename_all = "lowercase")
+)]
 pub enum ShownMetadata {
     /// UTF-8 without control characters.
     Text(String),
@@ -59,6 +69,7 @@ pub enum ShownMetadata {
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Record {
     /// Position of its proof in the file.
     pub proof: usize,
@@ -69,12 +80,14 @@ pub struct Record {
     /// Compressed input commitment, hexadecimal.
     pub commitment: String,
     /// Released values.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::list"))]
     pub released: Vec<i64>,
     /// The released values in words.
     pub decision: String,
     /// The metadata.
     pub metadata: ShownMetadata,
     /// The inputs, where disclosed or public.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::optional"))]
     pub inputs: Option<Vec<i64>>,
     /// Leaf hash, hexadecimal.
     pub leaf: String,
@@ -82,6 +95,8 @@ pub struct Record {
 
 /// A bundle that the file's proofs rest on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct Model {
     /// Its name.
     pub name: String,
@@ -95,6 +110,8 @@ pub struct Model {
 
 /// All that was found out about one file.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct Report {
     /// The file's name as given by the caller.
     pub file: String,
@@ -114,6 +131,26 @@ impl Report {
     /// The first check of a name.
     pub fn check(&self, name: &str) -> Option<&Check> {
         self.checks.iter().find(|check| check.name == name)
+    }
+}
+
+/// Integers as decimal strings: a JavaScript number holds no more than 53 bits.
+#[cfg(feature = "serde")]
+mod decimal {
+    use serde::Serializer;
+
+    pub(super) fn list<S: Serializer>(values: &[i64], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn optional<S: Serializer>(
+        values: &Option<Vec<i64>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match values {
+            Some(values) => list(values, to),
+            None => to.serialize_none(),
+        }
     }
 }
 
