@@ -14,7 +14,7 @@ pub(crate) mod registration;
 pub(crate) mod witness;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Why a circuit cannot be built.
 #[derive(Debug, thiserror::Error)]

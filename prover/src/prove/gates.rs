@@ -281,3 +281,66 @@ impl Rows<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bases::Bases;
+    use super::super::keys::{empty_model, portable_model_key, shape, verifying_key};
+    use super::*;
+    use crate::circuit::tests::{everything, params};
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    /// The gates node by node, as the key lists them.
+    fn naive(key: &VerifyingKey, challenges: &[Fr], y: Fr, columns: &[Vec<Fr>], row: usize) -> Fr {
+        let (fixed, advice) = (key.fixed_commitments.len(), key.advice_phases.len());
+        let cell = |first: usize, q: &clearproof_shared::artifact::key::Query| {
+            let column = &columns[first + q.column as usize];
+            let at = (row as i64 + i64::from(q.rotation)).rem_euclid(column.len() as i64);
+            column[at as usize]
+        };
+        let constant = |i: u32| scalar_from_ark(&key.constants[i as usize]);
+        let mut values: Vec<Fr> = vec![];
+        for node in &key.nodes {
+            let value = |i: u32| values[i as usize];
+            let next = match *node {
+                Node::Constant(i) => constant(i),
+                Node::Challenge(i) => challenges[i as usize],
+                Node::Fixed(i) => cell(0, &key.fixed_queries[i as usize]),
+                Node::Advice(i) => cell(fixed, &key.advice_queries[i as usize]),
+                Node::Instance(i) => cell(fixed + advice, &key.instance_queries[i as usize]),
+                Node::Negated(a) => -value(a),
+                Node::Scaled(a, c) => value(a) * constant(c),
+                Node::Sum(a, b) => value(a) + value(b),
+                Node::Product(a, b) => value(a) * value(b),
+            };
+            values.push(next);
+        }
+        key.gates
+            .iter()
+            .fold(Fr::ZERO, |sum, gate| sum * y + values[*gate as usize])
+    }
+
+    #[test]
+    fn equals_the_gates_node_by_node() {
+        let mut rng = ChaCha20Rng::from_seed([11; 32]);
+        for (batch, rho) in [(1, 1), (1, 3), (2, 1)] {
+            let (params, layout) = params(&everything().skeleton, batch, 6, rho);
+            let bases = Bases::of_known_tau(params.k, Fr::from(7));
+            let shape = shape(layout);
+            let vk = verifying_key(&bases, &empty_model(&shape)).unwrap();
+            let key = portable_model_key(&bases, &shape, &vk).unwrap();
+            let count = key.fixed_commitments.len() + key.advice_phases.len() + 1;
+            let mut random =
+                |n: usize| -> Vec<Fr> { (0..n).map(|_| Fr::random(&mut rng)).collect() };
+            let columns: Vec<Vec<Fr>> = (0..count).map(|_| random(1 << params.k)).collect();
+            let (challenges, y) = (random(key.challenge_phases.len()), random(1)[0]);
+            let slices: Vec<&[Fr]> = columns.iter().map(|c| &c[..]).collect();
+            let all = Combined::new(&key, &challenges, y).evaluate(&slices);
+            for (row, value) in all.iter().enumerate() {
+                let expected = naive(&key, &challenges, y, &columns, row);
+                assert_eq!(*value, expected, "batch {batch}, rho {rho}, row {row}");
+            }
+        }
+    }
+}

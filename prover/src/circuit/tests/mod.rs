@@ -129,7 +129,7 @@ pub(crate) fn decision_model(seed: u8) -> IntegerModel {
 }
 
 /// Every kind of operation: residual reads, product, clamp, function, division, diagonal, several inputs.
-fn everything() -> IntegerModel {
+pub(crate) fn everything() -> IntegerModel {
     let mut rng = ChaCha20Rng::from_seed([9; 32]);
     let local = |left: Vec<u32>,
                  right: Vec<u32>,
