@@ -203,6 +203,15 @@ impl Layout {
             classes: classes.into_iter().collect(),
             limb_selector: vec![],
         };
+        // The shadow cell holds one shifted limb: a second partial one would go unchecked.
+        for &s in &layout.order {
+            let limbs = layout.e_limbs(layout.program.slots[s].form);
+            let all = limbs.into_iter().chain(layout.r_limbs(s));
+            if all.filter(|l| l.bits < layout.params.limb_bits).count() > 1 {
+                let reason = format!("slot {s} has two limbs narrower than the table");
+                return Err(CircuitError::Params { reason });
+            }
+        }
         let mut patterns: BTreeMap<Vec<bool>, usize> = BTreeMap::new();
         // A pattern is told by which (slot, sub-row) pairs use the column.
         for column in 0..limb_columns {
