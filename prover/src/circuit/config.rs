@@ -706,7 +706,11 @@ impl Config {
             let looked = if layout.rotations > 1 {
                 role(Role::Limb(layout.limb_selector[column])).unwrap_or_else(zero)
             } else {
-                let uses = |c: &&Class| layout.looked_up(self.slot_of(layout, **c)).contains(&column);
+                let uses = |c: &&Class| {
+                    layout
+                        .looked_up(self.slot_of(layout, **c))
+                        .contains(&column)
+                };
                 layout.classes.iter().filter(uses).fold(zero(), |sum, c| {
                     sum + role(Role::Class(*c)).expect("a class in use has rows")
                 })
