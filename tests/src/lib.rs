@@ -74,8 +74,9 @@ pub fn trades(model: &IntegerModel, rows: usize) -> Vec<Row> {
             let cells: Vec<&str> = line.split(',').collect();
             let input = columns
                 .iter()
-                .map(|c| {
-                    quantize_input(spec, cells[*c].parse().expect("a number"))
+                .enumerate()
+                .map(|(i, c)| {
+                    quantize_input(spec, i, cells[*c].parse().expect("a number"))
                         .expect("finite")
                         .0
                 })

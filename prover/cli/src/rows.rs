@@ -77,8 +77,8 @@ pub(crate) fn integer_rows(
     for (number, row) in file.rows.iter().enumerate() {
         let mut integers = Vec::with_capacity(model.skeleton.input_len());
         for (spec, values) in model.skeleton.inputs.iter().zip(row) {
-            for &value in values {
-                let (integer, outside) = quantize_input(spec, value)
+            for (index, &value) in values.iter().enumerate() {
+                let (integer, outside) = quantize_input(spec, index, value)
                     .map_err(|e| format!("row {number}, input \"{}\": {e}", spec.name))?;
                 saturated += usize::from(outside);
                 integers.push(integer);

@@ -78,6 +78,19 @@ fn fold_once(graph: &mut Graph) -> bool {
     false
 }
 
+impl FloatOp {
+    /// This layer or map after another map, as one.
+    pub(crate) fn after(&self, map: &Affine) -> Option<Self> {
+        match self {
+            Self::Linear(l) if l.inputs % map.period == 0 => {
+                Some(Self::Linear(affine_then_linear(map, l)))
+            }
+            Self::Affine(a) => Some(Self::Affine(affine_then_affine(map, a))),
+            _ => None,
+        }
+    }
+}
+
 fn affine_then_linear(a: &Affine, l: &Linear) -> Linear {
     let mut weights = l.weights.clone();
     let mut bias = l.bias.clone();

@@ -6,6 +6,7 @@
 //! graph is built with one row, so that extent is 1.
 
 use super::float::FloatOp;
+use crate::quantize::skeleton::Missing;
 
 /// Number of a value.
 pub(crate) type ValueId = usize;
@@ -15,6 +16,10 @@ pub(crate) type ValueId = usize;
 pub enum Kind {
     /// Numbers.
     Number,
+    /// Whole numbers, exact: an input of an integer type.
+    Integer,
+    /// 1 for true, 0 for false.
+    Boolean,
     /// Integer indices, exact.
     Index,
     /// Indices into a table of labels.
@@ -74,12 +79,44 @@ pub struct Port {
     /// Element type code of `TensorProto.DataType`, 0 where unknown.
     pub(crate) element_type: i32,
     pub(crate) value: ValueId,
+    /// One for each scalar of an input, or none: what a missing value is replaced by.
+    pub(crate) replacements: Vec<Option<Imputed>>,
+}
+
+/// The number that stands for a missing value, and the one that replaces it, as bits of an f64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Imputed {
+    pub(crate) missing: u64,
+    pub(crate) value: u64,
+}
+
+impl Kind {
+    /// Whether arithmetic on it makes sense.
+    pub(crate) fn is_numeric(&self) -> bool {
+        !matches!(self, Self::Label { .. })
+    }
+
+    /// Whether it is a decision by itself: a label, an index, a truth value.
+    pub(crate) fn decides(&self) -> bool {
+        matches!(self, Self::Label { .. } | Self::Index | Self::Boolean)
+    }
 }
 
 impl Port {
     /// Number of scalars of one row.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// A row's values with those that are missing replaced.
+    pub(crate) fn replaced(&self, row: &[f64]) -> Vec<f64> {
+        let replaced = |(i, &v): (usize, &f64)| match self.replacements.get(i) {
+            Some(Some(imputed)) if Missing::of(f64::from_bits(imputed.missing)).is(v) => {
+                f64::from_bits(imputed.value)
+            }
+            _ => v,
+        };
+        row.iter().enumerate().map(replaced).collect()
     }
 
     /// Whether a row holds no scalar.
@@ -133,7 +170,7 @@ impl Graph {
         let mut values: Vec<Option<Vec<f64>>> = vec![None; self.values.len()];
         for (port, input) in self.inputs.iter().zip(inputs) {
             assert_eq!(input.len(), port.len(), "length of input \"{}\"", port.name);
-            values[port.value] = Some(input.clone());
+            values[port.value] = Some(port.replaced(input));
         }
         for node in &self.nodes {
             let operands: Vec<&[f64]> = node

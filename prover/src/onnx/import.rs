@@ -16,7 +16,7 @@ use prost::Message;
 use tract_onnx::pb;
 
 use super::error::{ImportError, OpError, UnsupportedNode};
-use super::float::{FloatOp, Movement};
+use super::float::{Affine, FloatOp, Movement};
 use super::graph::{Graph, Kind, Node, Port, Value, ValueId};
 use super::limits::{
     MAX_CONSTANT_WORK, MAX_FILE_BYTES, MAX_NODES, MAX_RANK, MAX_TENSOR_ELEMENTS, MAX_TOTAL_ELEMENTS,
@@ -244,6 +244,7 @@ pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
             kind: value.kind.clone(),
             element_type: tensor_type(proto).map_or(0, |t| t.elem_type),
             value: id,
+            replacements: Vec::new(),
         });
     }
     if outputs.is_empty() {
@@ -391,21 +392,27 @@ impl Builder {
             })?;
             let len = element_count(&shape).ok_or_else(|| fail("it is too large".into()))?;
             self.count(len).map_err(|e| flat(e, "", ""))?;
+            let kind = match tensor.elem_type {
+                2..=7 | 12 | 13 => Kind::Integer,
+                9 => Kind::Boolean,
+                _ => Kind::Number,
+            };
             let value = self.values.len();
             self.values.push(Value {
                 name: info.name.clone(),
                 shape,
                 row_axis: batched.then_some(0),
-                kind: Kind::Number,
+                kind: kind.clone(),
             });
             ports.push(Port {
                 name: info.name.clone(),
                 shape: self.values[value].row_shape(),
                 batched,
                 fixed_rows: leading.filter(|_| batched),
-                kind: Kind::Number,
+                kind,
                 element_type: tensor.elem_type,
                 value,
+                replacements: Vec::new(),
             });
             slots.insert(&info.name, Slot::Known(Operand::Activation(value)));
         }
@@ -499,7 +506,7 @@ impl Builder {
             }
             Operand::Activation(id) => {
                 let value = &self.values[*id];
-                if !matches!(value.kind, Kind::Number) {
+                if !value.kind.is_numeric() {
                     return Err(OpError::unsupported("arithmetic on a label", "on numbers"));
                 }
                 let (shape, row_axis) = (value.shape.clone(), value.row_axis);
@@ -508,7 +515,55 @@ impl Builder {
         }
     }
 
-    /// Rearranges operands that are all constants or all activations.
+    /// A constant as a value of the graph that stays private: `0 x + c`, x any element of `like`.
+    pub(crate) fn private(
+        &mut self,
+        constant: &Tensor,
+        like: ValueId,
+        row_axis: Option<usize>,
+    ) -> Result<ValueId, OpError> {
+        let numbers = constant
+            .numbers()
+            .ok_or_else(|| OpError::unsupported("strings joined with values", "numbers"))?;
+        if !self.values[like].kind.is_numeric() {
+            return Err(OpError::unsupported(
+                "numbers joined with labels",
+                "one kind at a time",
+            ));
+        }
+        self.count(2 * numbers.len())?;
+        let affine = FloatOp::Affine(Affine {
+            period: numbers.len(),
+            scale: Some(vec![0.0; numbers.len()]),
+            offset: Some(numbers.clone()),
+        });
+        let repeat = FloatOp::Movement(Movement {
+            indices: vec![0; numbers.len()],
+        });
+        let shape = constant.shape.clone();
+        let mut id = like;
+        for op in [repeat, affine] {
+            let made = self.push(op, &[id], shape.clone(), row_axis, Kind::Number)?;
+            if let Operand::Activation(made) = made {
+                id = made;
+            }
+        }
+        Ok(id)
+    }
+
+    /// Whether a value is an input, or a copy of one.
+    pub(crate) fn is_input(&self, id: ValueId) -> bool {
+        let maker = self.nodes.iter().find(|node| node.output == id);
+        match maker {
+            None => true,
+            Some(node) if matches!(node.op, FloatOp::Movement(_)) => {
+                node.inputs.iter().any(|&input| self.is_input(input))
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Rearranges operands; a constant beside activations becomes a private value.
     pub(crate) fn movement(
         &mut self,
         operands: &[Operand],
@@ -537,25 +592,27 @@ impl Builder {
             self.count(all.weight_of(&indices))?;
             return Ok(Operand::Constant(Rc::new(all.pick(&indices, shape))));
         }
-        if !constants.is_empty() {
-            return Err(OpError::unsupported(
-                "a constant joined with an activation",
-                "activations joined with activations",
-            ));
+        let like = operands.iter().find_map(|o| match o {
+            Operand::Activation(id) => Some(*id),
+            Operand::Constant(_) => None,
+        });
+        let like = like.ok_or_else(|| OpError::invalid("no operands"))?;
+        let mut ids: Vec<ValueId> = Vec::with_capacity(operands.len());
+        for operand in operands {
+            ids.push(match operand {
+                Operand::Activation(id) => *id,
+                Operand::Constant(tensor) => self.private(tensor, like, None)?,
+            });
         }
-        let ids: Vec<ValueId> = operands
-            .iter()
-            .filter_map(|o| match o {
-                Operand::Activation(id) => Some(*id),
-                Operand::Constant(_) => None,
-            })
-            .collect();
-        let kind = self.values[ids[0]].kind.clone();
+        let mut kind = self.values[ids[0]].kind.clone();
         if ids.iter().any(|&id| self.values[id].kind != kind) {
-            return Err(OpError::unsupported(
-                "numbers joined with labels",
-                "one kind at a time",
-            ));
+            if !ids.iter().all(|&id| self.values[id].kind.is_numeric()) {
+                return Err(OpError::unsupported(
+                    "numbers joined with labels",
+                    "one kind at a time",
+                ));
+            }
+            kind = Kind::Number;
         }
         self.push(
             FloatOp::Movement(Movement { indices }),
@@ -667,6 +724,23 @@ impl NodeView<'_> {
 
     pub(crate) fn float(&self, name: &str, default: f64) -> f64 {
         self.attribute(name).map_or(default, |a| f64::from(a.f))
+    }
+
+    /// A string attribute.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, OpError> {
+        let text = self.attribute(name).map(|a| String::from_utf8(a.s.clone()));
+        text.transpose()
+            .map_err(|_| OpError::invalid(format!("{name} is not UTF-8")))
+    }
+
+    /// An attribute of strings.
+    pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
+        let decode = |a: &pb::AttributeProto| {
+            let strings = a.strings.iter().map(|s| String::from_utf8(s.clone()));
+            strings.collect::<Result<Vec<String>, _>>()
+        };
+        let texts = self.attribute(name).map(decode).transpose();
+        texts.map_err(|_| OpError::invalid(format!("{name} is not UTF-8")))
     }
 
     pub(crate) fn ints(&self, name: &str) -> Option<&[i64]> {

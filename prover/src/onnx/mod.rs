@@ -10,10 +10,12 @@ mod float;
 mod fold;
 mod graph;
 mod import;
+mod impute;
 pub mod input;
 mod limits;
 mod ops;
 mod reference;
+mod rewrite;
 mod tensor;
 
 pub use error::{ImportError, UnsupportedNode};
@@ -22,7 +24,9 @@ pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
 pub use ops::supported;
 pub use reference::Reference;
 
-pub(crate) use float::{Affine, Arithmetic, AxisView, FloatOp, Linear, Pointwise};
+pub(crate) use float::{
+    Affine, Arithmetic, AxisView, FloatOp, Linear, Norm, Pointwise, Reduction, Relation, Threshold,
+};
 
 /// The float graph of a model file, folded.
 ///
@@ -31,6 +35,8 @@ pub(crate) use float::{Affine, Arithmetic, AxisView, FloatOp, Linear, Pointwise}
 pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
     let model = import::decode(bytes)?;
     let mut graph = import::import(&model)?;
+    impute::resolve(&mut graph)?;
+    rewrite::rewrite(&mut graph);
     fold::fold(&mut graph);
     Ok(graph)
 }

@@ -17,6 +17,8 @@ pub(crate) enum Attr<'a> {
     Float(f32),
     Ints(&'a [i64]),
     Floats(&'a [f32]),
+    Text(&'a str),
+    Texts(&'a [&'a str]),
 }
 
 impl ModelBuilder {
@@ -33,6 +35,20 @@ impl ModelBuilder {
     /// A float input; an extent of 0 is dynamic.
     pub(crate) fn input(mut self, name: &str, shape: &[i64]) -> Self {
         self.graph.input.push(info(name, shape, 1));
+        self
+    }
+
+    /// An input of 64-bit integers.
+    pub(crate) fn whole_input(mut self, name: &str, shape: &[i64]) -> Self {
+        self.graph.input.push(info(name, shape, 7));
+        self
+    }
+
+    /// A second output of the last node.
+    pub(crate) fn also(mut self, output: &str) -> Self {
+        if let Some(node) = self.graph.node.last_mut() {
+            node.output.push(output.into());
+        }
         self
     }
 
@@ -140,6 +156,14 @@ fn attribute(name: &str, value: &Attr<'_>) -> pb::AttributeProto {
         Attr::Ints(v) => {
             proto.ints = v.to_vec();
             AttributeType::Ints
+        }
+        Attr::Text(v) => {
+            proto.s = v.as_bytes().to_vec();
+            AttributeType::String
+        }
+        Attr::Texts(v) => {
+            proto.strings = v.iter().map(|s| s.as_bytes().to_vec()).collect();
+            AttributeType::Strings
         }
         Attr::Floats(v) => {
             proto.floats = v.to_vec();

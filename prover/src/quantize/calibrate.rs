@@ -189,7 +189,8 @@ mod tests {
                 reveal,
                 ..QuantizeOptions::default()
             };
-            let inputs = super::super::input_specs(&graph, &rows, &options).unwrap();
+            let inputs =
+                super::super::input_specs(&graph, &rows, vec![Vec::new()], &options).unwrap();
             let plain = super::super::lower_twice(&graph, &inputs, &[], &options, reveal).unwrap();
             let calibrated = quantize(&graph, &rows, &options).unwrap();
             assert_eq!(plain.model.skeleton, calibrated.model.skeleton);

@@ -8,7 +8,9 @@
 
 use super::lower::{MAX_OPS, MAX_SCALARS};
 use super::ranges::{intervals, RangeError};
-use super::skeleton::{FunctionTable, IntegerModel, Op, OutputKind, Reveal, Skeleton};
+use super::skeleton::{
+    FunctionTable, InputSpec, IntegerModel, Missing, Op, OutputKind, Replacement, Reveal, Skeleton,
+};
 
 /// Greatest size of an encoded skeleton.
 pub const MAX_SKELETON_BYTES: usize = 256 << 20;
@@ -125,7 +127,9 @@ impl Skeleton {
                 format!("range of input \"{name}\"")
             })?;
             let len = count(&input.shape).filter(|&n| n > 0);
-            total = total.saturating_add(len.ok_or_else(|| invalid("an input's shape"))?);
+            let len = len.ok_or_else(|| invalid("an input's shape"))?;
+            total = total.saturating_add(len);
+            input.check(len)?;
         }
         require(total <= MAX_SCALARS, || "too many input scalars".into())
     }
@@ -209,6 +213,34 @@ impl Skeleton {
                 "the released scalars are not the outputs".into()
             }),
         }
+    }
+}
+
+impl InputSpec {
+    /// What is declared for each of its scalars.
+    fn check(&self, len: usize) -> Result<(), SkeletonError> {
+        let name = &self.name;
+        let fits = |n: usize| n == 0 || n == len;
+        require(fits(self.exponents.len()), || {
+            format!("exponents of input \"{name}\"")
+        })?;
+        require(self.exponents.iter().all(|e| e.abs() <= 64), || {
+            format!("an exponent of input \"{name}\"")
+        })?;
+        require(fits(self.replacements.len()), || {
+            format!("replacements of input \"{name}\"")
+        })?;
+        let bound = 1i64 << self.range_bits;
+        let inside = |r: &Replacement| {
+            let finite = match r.missing {
+                Missing::NotANumber => true,
+                Missing::Bits(bits) => f64::from_bits(bits).is_finite(),
+            };
+            finite && (-bound..bound).contains(&r.integer)
+        };
+        require(self.replacements.iter().flatten().all(inside), || {
+            format!("a replacement of input \"{name}\"")
+        })
     }
 }
 

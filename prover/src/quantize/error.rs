@@ -49,6 +49,17 @@ pub enum QuantizeError {
         /// What is wrong.
         reason: String,
     },
+    /// A value in place of a missing one that the input's range does not hold.
+    #[error(
+        "what replaces a missing value of input \"{input}\" at position {index} lies outside the declared \
+         range; give calibration rows, from which the range is taken"
+    )]
+    Replacement {
+        /// The input.
+        input: String,
+        /// Position in it.
+        index: usize,
+    },
     /// The outputs hold no single decision.
     #[error("the model's outputs hold no single decision: {reason}; release its outputs instead")]
     NoDecision {

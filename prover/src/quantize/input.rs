@@ -1,25 +1,34 @@
-//! Input numbers as integers: `round(v 2^scale_bits)`, half away from zero, saturating at the declared
-//! range.
+//! Input numbers as integers: `round(v 2^(scale_bits - exponent))`, half away from zero, saturating at the
+//! declared range. A value that the skeleton declares missing becomes its declared replacement first.
 
-use super::skeleton::InputSpec;
+use super::skeleton::{InputSpec, Missing};
 
 /// An input number that no integer stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// NaN.
-    #[error("an input is NaN; give a number")]
+    #[error("an input is NaN and the model replaces no missing value there; give a number")]
     NotANumber,
     /// Plus or minus infinity.
     #[error("an input is infinite; give a finite number")]
     Infinite,
 }
 
-/// The integer of an input number, and whether it saturated.
+/// The integer of the number at position `index` of one row of an input, and whether it saturated.
 ///
 /// # Errors
-/// NaN and infinities.
-pub fn quantize_input(spec: &InputSpec, value: f64) -> Result<(i64, bool), InputError> {
+/// Infinities, and NaN where the skeleton declares no replacement.
+pub fn quantize_input(
+    spec: &InputSpec,
+    index: usize,
+    value: f64,
+) -> Result<(i64, bool), InputError> {
+    if let Some(Some(replacement)) = spec.replacements.get(index) {
+        if replacement.missing.is(value) {
+            return Ok((replacement.integer, false));
+        }
+    }
     if value.is_nan() {
         return Err(InputError::NotANumber);
     }
@@ -27,33 +36,101 @@ pub fn quantize_input(spec: &InputSpec, value: f64) -> Result<(i64, bool), Input
         return Err(InputError::Infinite);
     }
     let limit = 2f64.powi(spec.range_bits as i32);
-    let q = (value * 2f64.powi(spec.scale_bits as i32)).round();
+    let exponent = spec.exponents.get(index).copied().unwrap_or(0);
+    let q = (value * 2f64.powi(spec.scale_bits as i32 - exponent)).round();
     let inside = q.clamp(-limit, limit - 1.0);
     Ok((inside as i64, inside != q))
 }
 
+impl Missing {
+    /// From the number that stands for a missing value.
+    pub(crate) fn of(value: f64) -> Self {
+        if value.is_nan() {
+            Self::NotANumber
+        } else {
+            Self::Bits(value.to_bits())
+        }
+    }
+
+    /// Whether this value is missing.
+    pub fn is(self, value: f64) -> bool {
+        match self {
+            Self::NotANumber => value.is_nan(),
+            Self::Bits(bits) => {
+                let missing = f64::from_bits(bits);
+                value == missing || f64::from(value as f32) == missing
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::skeleton::Replacement;
     use super::*;
+
+    fn spec() -> InputSpec {
+        InputSpec {
+            name: "x".into(),
+            shape: vec![2],
+            scale_bits: 1,
+            range_bits: 3,
+            exponents: vec![],
+            replacements: vec![],
+        }
+    }
 
     #[test]
     fn rounds_saturates_and_refuses() {
+        let quantize = |v| quantize_input(&spec(), 0, v);
+        assert_eq!(quantize(0.25), Ok((1, false)));
+        assert_eq!(quantize(-0.25), Ok((-1, false)));
+        assert_eq!(quantize(3.5), Ok((7, false)));
+        assert_eq!(quantize(4.0), Ok((7, true)));
+        assert_eq!(quantize(-4.0), Ok((-8, false)));
+        assert_eq!(quantize(-1e300), Ok((-8, true)));
+        assert_eq!(quantize(f64::NAN), Err(InputError::NotANumber));
+        assert_eq!(quantize(f64::INFINITY), Err(InputError::Infinite));
+    }
+
+    #[test]
+    fn exponents_are_per_scalar() {
         let spec = InputSpec {
-            name: "x".into(),
-            shape: vec![1],
-            scale_bits: 1,
-            range_bits: 3,
+            exponents: vec![3, -2],
+            ..spec()
         };
-        assert_eq!(quantize_input(&spec, 0.25), Ok((1, false)));
-        assert_eq!(quantize_input(&spec, -0.25), Ok((-1, false)));
-        assert_eq!(quantize_input(&spec, 3.5), Ok((7, false)));
-        assert_eq!(quantize_input(&spec, 4.0), Ok((7, true)));
-        assert_eq!(quantize_input(&spec, -4.0), Ok((-8, false)));
-        assert_eq!(quantize_input(&spec, -1e300), Ok((-8, true)));
-        assert_eq!(quantize_input(&spec, f64::NAN), Err(InputError::NotANumber));
+        assert_eq!(quantize_input(&spec, 0, 12.0), Ok((3, false)));
+        assert_eq!(quantize_input(&spec, 1, 0.5), Ok((4, false)));
+    }
+
+    #[test]
+    fn missing_values_are_replaced_where_declared() {
+        let replace = |missing| {
+            Some(Replacement {
+                missing,
+                integer: 5,
+            })
+        };
+        let spec = InputSpec {
+            replacements: vec![replace(Missing::NotANumber), None],
+            ..spec()
+        };
+        assert_eq!(quantize_input(&spec, 0, f64::NAN), Ok((5, false)));
+        assert_eq!(quantize_input(&spec, 0, -1.0), Ok((-2, false)));
         assert_eq!(
-            quantize_input(&spec, f64::INFINITY),
-            Err(InputError::Infinite)
+            quantize_input(&spec, 1, f64::NAN),
+            Err(InputError::NotANumber)
+        );
+        let spec = InputSpec {
+            replacements: vec![replace(Missing::of(f64::from(-0.1f32))), None],
+            ..spec
+        };
+        // The decimal is the same number once the model reads it as a float.
+        assert_eq!(quantize_input(&spec, 0, -0.1), Ok((5, false)));
+        assert_eq!(quantize_input(&spec, 0, -0.11), Ok((0, false)));
+        assert_eq!(
+            quantize_input(&spec, 0, f64::NAN),
+            Err(InputError::NotANumber)
         );
     }
 }

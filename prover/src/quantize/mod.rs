@@ -7,6 +7,7 @@
 mod calibrate;
 mod encoding;
 mod error;
+mod features;
 mod function;
 mod input;
 mod interpreter;
@@ -31,7 +32,7 @@ pub use report::{report, DecisionAgreement, OutputError, Reference, Report, RowS
 use calibrate::{lifted, Statistics};
 use lower::Lowered;
 use ranges::Widths;
-use skeleton::{InputSpec, IntegerModel, PrivateWeights, Reveal};
+use skeleton::{InputSpec, IntegerModel, Missing, PrivateWeights, Replacement, Reveal};
 
 /// One row: a flat vector for each model input.
 pub type Row = Vec<Vec<f64>>;
@@ -62,13 +63,24 @@ pub fn quantize(
 }
 
 fn quantize_revealing(
-    graph: &Graph,
+    original: &Graph,
     calibration: &[Row],
     options: &QuantizeOptions,
     reveal: Reveal,
 ) -> Result<Quantized, QuantizeError> {
     options.check()?;
-    let inputs = input_specs(graph, calibration, options)?;
+    let graph = original;
+    let calibration: Vec<Row> = calibration
+        .iter()
+        .map(|row| {
+            let inputs = graph.inputs.iter().zip(row);
+            inputs.map(|(port, values)| port.replaced(values)).collect()
+        })
+        .collect();
+    check_rows(graph, &calibration)?;
+    let exponents = features::exponents(graph, &calibration);
+    let (graph, calibration) = &features::rescaled(graph, &calibration, &exponents);
+    let inputs = input_specs(original, calibration, exponents, options)?;
 
     let plain = lower_twice(graph, &inputs, &[], options, reveal)?;
     if calibration.is_empty() {
@@ -148,12 +160,7 @@ fn needed_widths(weights: &PrivateWeights, options: &QuantizeOptions) -> Widths 
     }
 }
 
-fn input_specs(
-    graph: &Graph,
-    calibration: &[Row],
-    options: &QuantizeOptions,
-) -> Result<Vec<InputSpec>, QuantizeError> {
-    let s = options.scale_bits;
+fn check_rows(graph: &Graph, calibration: &[Row]) -> Result<(), QuantizeError> {
     let fail = |row: usize, reason: String| Err(QuantizeError::Calibration { row, reason });
     for (number, row) in calibration.iter().enumerate() {
         if row.len() != graph.inputs.len() {
@@ -179,9 +186,24 @@ fn input_specs(
             }
         }
     }
-    let specs = graph.inputs.iter().enumerate().map(|(i, port)| {
+    Ok(())
+}
+
+/// Calibration rows are those of the rescaled graph; `graph` is the original one.
+fn input_specs(
+    graph: &Graph,
+    calibration: &[Row],
+    exponents: Vec<Vec<i32>>,
+    options: &QuantizeOptions,
+) -> Result<Vec<InputSpec>, QuantizeError> {
+    let s = options.scale_bits;
+    let ports = graph.inputs.iter().enumerate().zip(exponents);
+    let specs = ports.map(|((i, port), exponents)| {
         let (scale_bits, range_bits) = if calibration.is_empty() {
             (s, s + 11)
+        } else if !exponents.is_empty() {
+            // Numbers within +-4, with finer steps than weights: a feature may vary little beside its size.
+            (s + 6, s + 8)
         } else {
             let greatest = calibration
                 .iter()
@@ -202,14 +224,36 @@ fn input_specs(
                 (scale + whole).clamp(s + 2, i64::from(MAX_RANGE_BITS)) as u32,
             )
         };
-        InputSpec {
+        let mut spec = InputSpec {
             name: port.name.clone(),
             shape: port.shape.iter().map(|&d| d as u32).collect(),
             scale_bits,
             range_bits,
+            exponents,
+            replacements: Vec::new(),
+        };
+        let mut replacements = Vec::with_capacity(port.replacements.len());
+        for (index, imputed) in port.replacements.iter().enumerate() {
+            let Some(imputed) = imputed else {
+                replacements.push(None);
+                continue;
+            };
+            let value = f64::from_bits(imputed.value);
+            let Ok((integer, false)) = quantize_input(&spec, index, value) else {
+                return Err(QuantizeError::Replacement {
+                    input: port.name.clone(),
+                    index,
+                });
+            };
+            replacements.push(Some(Replacement {
+                missing: Missing::of(f64::from_bits(imputed.missing)),
+                integer,
+            }));
         }
+        spec.replacements = replacements;
+        Ok(spec)
     });
-    Ok(specs.collect())
+    specs.collect()
 }
 
 impl QuantizeOptions {

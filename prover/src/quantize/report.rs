@@ -194,8 +194,9 @@ fn integers(model: &IntegerModel, row: &Row) -> (Vec<i64>, usize) {
     let mut saturated = 0;
     let mut integers = Vec::with_capacity(model.skeleton.input_len());
     for (values, spec) in row.iter().zip(&model.skeleton.inputs) {
-        for &v in values {
-            let (q, outside) = quantize_input(spec, v).expect("rows are checked to be finite");
+        for (index, &v) in values.iter().enumerate() {
+            let (q, outside) = quantize_input(spec, index, v)
+                .expect("rows are checked to hold numbers where the model needs them");
             saturated += usize::from(outside);
             integers.push(q);
         }
@@ -209,10 +210,7 @@ fn to_integers(values: &[f64]) -> Vec<i64> {
 
 /// What the float model decides, by the rules of `lower/decision.rs`.
 fn float_decision(graph: &Graph, outputs: &[Vec<f64>], threshold: f64) -> i64 {
-    let label = graph
-        .outputs
-        .iter()
-        .position(|port| port.kind != onnx::Kind::Number);
+    let label = graph.outputs.iter().position(|port| port.kind.decides());
     match label {
         Some(i) => outputs[i][0] as i64,
         None if outputs[0].len() == 1 => i64::from(outputs[0][0] >= threshold),

@@ -38,6 +38,32 @@ pub struct InputSpec {
     /// Declared range of the integer: `[-2^range_bits, 2^range_bits)`. Values outside saturate, and the
     /// saturation is reported.
     pub range_bits: u32,
+    /// One for each scalar, or none: the value is `integer / 2^scale_bits * 2^exponent`, so that features of
+    /// different sizes share one width.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exponents: Vec<i32>,
+    /// One for each scalar, or none: what a missing value is replaced by before it is committed to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replacements: Vec<Option<Replacement>>,
+}
+
+/// What stands for a missing value, and the integer that it becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacement {
+    /// What stands for a missing value.
+    pub missing: Missing,
+    /// The integer in its place.
+    pub integer: i64,
+}
+
+/// What stands for a missing value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// Any NaN.
+    NotANumber,
+    /// The number of these bits (of an f64 that an f32 holds, or of a whole number).
+    Bits(u64),
 }
 
 /// A piecewise linear function over `[lo, lo + segments * 2^segment_bits)`.

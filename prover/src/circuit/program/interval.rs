@@ -46,15 +46,16 @@ pub(super) fn local_interval(
             hi: a.max(b),
         })
     };
-    let corners = [
-        checked(l.lo.checked_mul(r.lo))?,
-        checked(l.lo.checked_mul(r.hi))?,
-        checked(l.hi.checked_mul(r.lo))?,
-        checked(l.hi.checked_mul(r.hi))?,
-    ];
+    // Without a product nothing is as wide as one.
     let p = if product == 0 {
         Interval { lo: 0, hi: 0 }
     } else {
+        let corners = [
+            checked(l.lo.checked_mul(r.lo))?,
+            checked(l.lo.checked_mul(r.hi))?,
+            checked(l.hi.checked_mul(r.lo))?,
+            checked(l.hi.checked_mul(r.hi))?,
+        ];
         scale(
             Interval {
                 lo: *corners.iter().min().expect("four corners"),

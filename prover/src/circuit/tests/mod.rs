@@ -65,6 +65,8 @@ pub(crate) fn input(name: &str, len: u32, range_bits: u32) -> InputSpec {
         shape: vec![len],
         scale_bits: 12,
         range_bits,
+        exponents: vec![],
+        replacements: vec![],
     }
 }
 

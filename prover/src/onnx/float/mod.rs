@@ -6,16 +6,22 @@
 mod affine;
 mod arithmetic;
 mod axis;
+mod compare;
 mod linear;
 mod movement;
 mod pointwise;
+mod reduce;
+mod special;
 
 pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
 pub(crate) use axis::{argmax, softmax, AxisView};
+pub(crate) use compare::{Relation, Threshold};
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
 pub(crate) use pointwise::Pointwise;
+pub(crate) use reduce::{normalize, standardize, Norm, Reduction};
+pub(crate) use special::erf;
 
 /// A float operator.
 #[derive(Clone, Debug)]
@@ -24,10 +30,16 @@ pub(crate) enum FloatOp {
     Linear(Linear),
     /// Private elementwise affine map.
     Affine(Affine),
-    /// Sum, difference or product of two activations.
+    /// Two activations, elementwise.
     Arithmetic(Arithmetic),
     /// A public function of each element.
     Pointwise(Pointwise),
+    /// Two activations compared.
+    Compare(Relation),
+    /// Activations compared with public constants.
+    Threshold(Threshold),
+    /// `a` where the condition is not zero, else `b`.
+    Select,
     /// Softmax along one axis.
     Softmax(AxisView),
     /// Index of the greatest element along one axis.
@@ -36,6 +48,14 @@ pub(crate) enum FloatOp {
         /// Whether the last of equal elements wins.
         last: bool,
     },
+    /// One number for each group along an axis.
+    Reduce(Reduction, AxisView),
+    /// Each group divided by its norm.
+    Normalize(Norm, AxisView),
+    /// `(x - mean) / sqrt(variance + epsilon)` of each group.
+    Standardize { axis: AxisView, epsilon: f64 },
+    /// `values[i mod period]` where an element is missing; never left in a loaded graph.
+    Impute { missing: f64, values: Vec<f64> },
     /// Elements of the operands, rearranged.
     Movement(Movement),
 }
@@ -47,8 +67,30 @@ impl FloatOp {
             Self::Affine(op) => op.eval(inputs[0]),
             Self::Arithmetic(op) => op.eval(inputs[0], inputs[1]),
             Self::Pointwise(op) => inputs[0].iter().map(|&x| op.eval(x)).collect(),
+            Self::Compare(relation) => relation.eval(inputs[0], inputs[1]),
+            Self::Threshold(op) => op.eval(inputs[0]),
+            Self::Select => {
+                let branches = inputs[1].iter().zip(inputs[2]);
+                let chosen = inputs[0].iter().zip(branches);
+                chosen
+                    .map(|(&c, (&a, &b))| if c != 0.0 { a } else { b })
+                    .collect()
+            }
             Self::Softmax(axis) => softmax(axis, inputs[0]),
             Self::ArgMax { axis, last } => argmax(axis, *last, inputs[0]),
+            Self::Reduce(op, axis) => op.eval(axis, inputs[0]),
+            Self::Normalize(norm, axis) => normalize(*norm, axis, inputs[0]),
+            Self::Standardize { axis, epsilon } => standardize(axis, *epsilon, inputs[0]),
+            Self::Impute { missing, values } => {
+                let replace = |(i, &v): (usize, &f64)| {
+                    if v == *missing || (missing.is_nan() && v.is_nan()) {
+                        values[i % values.len()]
+                    } else {
+                        v
+                    }
+                };
+                inputs[0].iter().enumerate().map(replace).collect()
+            }
             Self::Movement(op) => op.eval(inputs),
         }
     }
@@ -59,8 +101,15 @@ impl FloatOp {
             Self::Affine(_) => "Affine",
             Self::Arithmetic(op) => op.name(),
             Self::Pointwise(op) => op.name(),
+            Self::Compare(relation) => relation.name(),
+            Self::Threshold(op) => op.relation.name(),
+            Self::Select => "Where",
             Self::Softmax(_) => "Softmax",
             Self::ArgMax { .. } => "ArgMax",
+            Self::Reduce(op, _) => op.name(),
+            Self::Normalize(..) => "Normalizer",
+            Self::Standardize { .. } => "Standardize",
+            Self::Impute { .. } => "Imputer",
             Self::Movement(_) => "Movement",
         }
     }

@@ -1,5 +1,7 @@
 //! Functions of one element, with public parameters.
 
+use super::erf;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pointwise {
     /// `max(x, 0)`
@@ -12,6 +14,48 @@ pub(crate) enum Pointwise {
     Sigmoid,
     /// `tanh(x)`
     Tanh,
+    /// `-x`
+    Neg,
+    /// `|x|`
+    Abs,
+    /// `1 - x`, x a bit
+    Not,
+    /// -1, 0 or 1
+    Sign,
+    /// Greatest whole number at or below x.
+    Floor,
+    /// Least whole number at or above x.
+    Ceil,
+    /// Nearest whole number, the even one of two.
+    Round,
+    /// The whole part, towards zero.
+    Trunc,
+    /// `x^2`
+    Square,
+    /// `e^x`
+    Exp,
+    /// Natural logarithm.
+    Log,
+    /// Square root.
+    Sqrt,
+    /// `1 / x`
+    Reciprocal,
+    /// The error function.
+    Erf,
+    /// `x (1 + erf(x / sqrt 2)) / 2`, or its approximation by tanh
+    Gelu { tanh: bool },
+    /// `gamma x` if `x > 0`, else `gamma alpha (e^x - 1)`: Elu (gamma 1) and Selu
+    Elu { alpha: f64, gamma: f64 },
+    /// `max(0, min(1, alpha x + beta))`
+    HardSigmoid { alpha: f64, beta: f64 },
+    /// `x max(0, min(1, x / 6 + 1 / 2))`
+    HardSwish,
+    /// `log(1 + e^x)`
+    Softplus,
+    /// `x / (1 + |x|)`
+    Softsign,
+    /// `x tanh(log(1 + e^x))`
+    Mish,
 }
 
 impl Pointwise {
@@ -31,6 +75,39 @@ impl Pointwise {
             }
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Self::Tanh => x.tanh(),
+            Self::Neg => -x,
+            Self::Abs => x.abs(),
+            Self::Not => 1.0 - x,
+            Self::Sign => f64::from(i8::from(x > 0.0) - i8::from(x < 0.0)),
+            Self::Floor => x.floor(),
+            Self::Ceil => x.ceil(),
+            Self::Round => x.round_ties_even(),
+            Self::Trunc => x.trunc(),
+            Self::Square => x * x,
+            Self::Exp => x.exp(),
+            Self::Log => x.ln(),
+            Self::Sqrt => x.sqrt(),
+            Self::Reciprocal => 1.0 / x,
+            Self::Erf => erf(x),
+            Self::Gelu { tanh: false } => {
+                0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2))
+            }
+            Self::Gelu { tanh: true } => {
+                let root = (2.0 / std::f64::consts::PI).sqrt();
+                0.5 * x * (1.0 + (root * (x + 0.044715 * x.powi(3))).tanh())
+            }
+            Self::Elu { alpha, gamma } => {
+                if x > 0.0 {
+                    gamma * x
+                } else {
+                    gamma * alpha * x.exp_m1()
+                }
+            }
+            Self::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
+            Self::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
+            Self::Softplus => softplus(x),
+            Self::Softsign => x / (1.0 + x.abs()),
+            Self::Mish => x * softplus(x).tanh(),
         }
     }
 
@@ -41,6 +118,32 @@ impl Pointwise {
             Self::Clip { .. } => "Clip",
             Self::Sigmoid => "Sigmoid",
             Self::Tanh => "Tanh",
+            Self::Neg => "Neg",
+            Self::Abs => "Abs",
+            Self::Not => "Not",
+            Self::Sign => "Sign",
+            Self::Floor => "Floor",
+            Self::Ceil => "Ceil",
+            Self::Round => "Round",
+            Self::Trunc => "Cast",
+            Self::Square => "Pow",
+            Self::Exp => "Exp",
+            Self::Log => "Log",
+            Self::Sqrt => "Sqrt",
+            Self::Reciprocal => "Reciprocal",
+            Self::Erf => "Erf",
+            Self::Gelu { .. } => "Gelu",
+            Self::Elu { .. } => "Elu",
+            Self::HardSigmoid { .. } => "HardSigmoid",
+            Self::HardSwish => "HardSwish",
+            Self::Softplus => "Softplus",
+            Self::Softsign => "Softsign",
+            Self::Mish => "Mish",
         }
     }
+}
+
+/// `log(1 + e^x)` without overflow.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }

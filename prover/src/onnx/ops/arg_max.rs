@@ -7,14 +7,23 @@ use super::super::graph::Kind;
 use super::super::import::{axis_of, Builder, NodeView, Operand};
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
-    let Operand::Activation(x) = *node.need(0)? else {
+    index(b, node, node.need(0)?)
+}
+
+/// Index of the greatest element of `x`, by the node's attributes.
+pub(super) fn index(
+    b: &mut Builder,
+    node: &NodeView<'_>,
+    x: &Operand,
+) -> Result<Vec<Operand>, OpError> {
+    let Operand::Activation(x) = *x else {
         return Err(OpError::unsupported(
             "an argmax of constants",
             "the index as a constant",
         ));
     };
     let value = b.value(x);
-    if value.kind != Kind::Number {
+    if !value.kind.is_numeric() {
         return Err(OpError::unsupported(
             "an argmax of labels",
             "an argmax of scores",

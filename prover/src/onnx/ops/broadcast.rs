@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use super::super::error::OpError;
-use super::super::float::{Affine, Arithmetic, FloatOp};
+use super::super::float::{Affine, Arithmetic, FloatOp, Pointwise};
 use super::super::graph::Kind;
 use super::super::import::{checked_len, Builder, NodeView, Operand};
 use super::super::tensor::{Data, Tensor};
@@ -47,12 +47,7 @@ pub(super) fn import(
                 Operation::Add => Arithmetic::Add,
                 Operation::Sub => Arithmetic::Sub,
                 Operation::Mul => Arithmetic::Mul,
-                Operation::Div => {
-                    return Err(OpError::unsupported(
-                        "division of two activations",
-                        "Div by a constant, or Softmax",
-                    ))
-                }
+                Operation::Div => Arithmetic::Div,
             };
             arithmetic(b, op, &l, &r)?
         }
@@ -181,7 +176,7 @@ fn affine(
     constant_first: bool,
 ) -> Result<Operand, OpError> {
     let (x, row_axis) = broadcast_to(b, x, &shape)?;
-    let Operand::Activation(id) = x else {
+    let Operand::Activation(mut id) = x else {
         return Err(OpError::invalid("an activation was expected"));
     };
     if matches!(b.value(id).kind, Kind::Label { .. }) {
@@ -205,10 +200,13 @@ fn affine(
         (Operation::Mul, _) => (Some(constants), None),
         (Operation::Div, false) => (Some(constants.iter().map(|c| 1.0 / c).collect()), None),
         (Operation::Div, true) => {
-            return Err(OpError::unsupported(
-                "division by an activation",
-                "Div by a constant",
-            ))
+            let inverse = FloatOp::Pointwise(Pointwise::Reciprocal);
+            let inverse = b.push(inverse, &[id], shape.clone(), row_axis, Kind::Number)?;
+            let Operand::Activation(inverse) = inverse else {
+                return Err(OpError::invalid("an activation was expected"));
+            };
+            id = inverse;
+            (Some(constants), None)
         }
     };
     b.push(

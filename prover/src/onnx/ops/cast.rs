@@ -1,12 +1,13 @@
-//! Cast: numbers to a float type are themselves (the graph has one kind of number); indices and labels
-//! keep their kind. Rounding to integers is refused. Source: ONNX Cast, opset 6 on.
+//! Cast: numbers to a float type are themselves (the graph has one kind of number); indices and labels keep their kind,
+//! an integer label also as a float. To an integer type numbers lose their fraction, to bool they are
+//! compared with 0; both are exact on the quantised operand. Source: ONNX Cast, opset 6 on.
 
 use std::rc::Rc;
 
 use tract_onnx::pb::tensor_proto::DataType;
 
 use super::super::error::OpError;
-use super::super::float::{FloatOp, Movement};
+use super::super::float::{FloatOp, Movement, Pointwise, Relation, Threshold};
 use super::super::graph::Kind;
 use super::super::import::{Builder, NodeView, Operand};
 use super::super::tensor::{Data, Tensor};
@@ -35,7 +36,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let refuse = |from: &str| {
         Err(OpError::unsupported(
             format!("a cast of {from} to {}", to.as_str_name()),
-            "casts between float types, and of labels to integers",
+            "casts between number types, and of labels to integers or strings",
         ))
     };
     let x = node.need(0)?.clone();
@@ -59,26 +60,38 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         Operand::Activation(id) => *id,
     };
     let value = b.value(id);
-    match &value.kind {
-        Kind::Number if float => Ok(vec![x]),
-        Kind::Number => refuse("numbers"),
-        Kind::Index if integer => Ok(vec![x]),
-        Kind::Index if float => {
-            let (shape, row_axis) = (value.shape.clone(), value.row_axis);
-            let op = Movement {
-                indices: (0..value.len() as u32).collect(),
+    let (shape, row_axis) = (value.shape.clone(), value.row_axis);
+    let copy = FloatOp::Movement(Movement {
+        indices: (0..value.len() as u32).collect(),
+    });
+    let (op, kind) = match &value.kind {
+        Kind::Number if float => return Ok(vec![x]),
+        Kind::Integer | Kind::Index if integer => return Ok(vec![x]),
+        Kind::Boolean if to == DataType::Bool => return Ok(vec![x]),
+        Kind::Integer | Kind::Index | Kind::Boolean if float => (copy, Kind::Number),
+        Kind::Boolean if integer => (copy, Kind::Integer),
+        Kind::Number if integer => (FloatOp::Pointwise(Pointwise::Trunc), Kind::Integer),
+        Kind::Number | Kind::Integer | Kind::Index if to == DataType::Bool => {
+            let zero = Threshold {
+                relation: Relation::Equal,
+                thresholds: vec![0.0],
             };
-            Ok(vec![b.push(
-                FloatOp::Movement(op),
-                &[id],
-                shape,
-                row_axis,
-                Kind::Number,
-            )?])
+            let zero = FloatOp::Threshold(zero);
+            let zero = b.push(zero, &[id], shape.clone(), row_axis, Kind::Boolean)?;
+            let Operand::Activation(zero) = zero else {
+                return refuse("a constant");
+            };
+            let op = FloatOp::Pointwise(Pointwise::Not);
+            return Ok(vec![b.push(op, &[zero], shape, row_axis, Kind::Boolean)?]);
         }
-        Kind::Index => refuse("an index"),
-        Kind::Label { integer: true, .. } if integer => Ok(vec![x]),
-        Kind::Label { integer: false, .. } if to == DataType::String => Ok(vec![x]),
-        Kind::Label { .. } => refuse("a label"),
-    }
+        Kind::Label { integer: true, .. } if integer || float => return Ok(vec![x]),
+        Kind::Label { labels, .. } if to == DataType::String => {
+            let labels = labels.clone();
+            let integer = false;
+            (copy, Kind::Label { labels, integer })
+        }
+        Kind::Label { .. } => return refuse("a label"),
+        _ => return refuse("numbers"),
+    };
+    Ok(vec![b.push(op, &[id], shape, row_axis, kind)?])
 }

@@ -8,14 +8,26 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let first = operands
         .first()
         .ok_or_else(|| OpError::invalid("no operands"))?;
-    let mut shape = b.shape(first).to_vec();
     let axis = axis_of(
         node.int("axis", if node.opset < 4 { 1 } else { 0 }),
-        shape.len(),
+        b.shape(first).len(),
     )?;
+    Ok(vec![joined(b, &operands, axis)?])
+}
+
+/// The operands joined along one axis.
+pub(super) fn joined(
+    b: &mut Builder,
+    operands: &[Operand],
+    axis: usize,
+) -> Result<Operand, OpError> {
+    let first = operands
+        .first()
+        .ok_or_else(|| OpError::invalid("no operands"))?;
+    let mut shape = b.shape(first).to_vec();
     let mut total = 0usize;
     let mut row_axis = None;
-    for operand in &operands {
+    for operand in operands {
         let mut same = b.shape(operand).to_vec();
         if same.len() != shape.len() {
             return Err(OpError::invalid("operands of different rank"));
@@ -41,11 +53,11 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let mut indices = Vec::with_capacity(outer * total * inner);
     for o in 0..outer {
         let mut base = 0;
-        for operand in &operands {
+        for operand in operands {
             let block = b.shape(operand)[axis] * inner;
             indices.extend((0..block).map(|i| (base + o * block + i) as u32));
             base += outer * block;
         }
     }
-    Ok(vec![b.movement(&operands, indices, shape, row_axis)?])
+    b.movement(operands, indices, shape, row_axis)
 }

@@ -4,36 +4,95 @@
 //! attributes and constants, and adds float operators to the graph. To support another operator, write
 //! its file and add its line.
 
+mod abs;
 mod add;
+mod and;
 mod arg_max;
+mod arg_min;
 mod array_feature_extractor;
 mod batch_normalization;
+mod binarizer;
 mod broadcast;
 mod cast;
+mod ceil;
 mod clip;
+mod comparison;
 mod concat;
 mod constant;
+mod constant_of_shape;
 mod div;
+mod elementwise;
+mod elu;
+mod equal;
+mod erf;
+mod exp;
 mod expand;
+mod feature_vectorizer;
 mod flatten;
+mod floor;
 mod gather;
+mod gelu;
 mod gemm;
+mod greater;
+mod greater_or_equal;
+mod hard_sigmoid;
+mod hard_swish;
 mod identity;
+mod imputer;
+mod label_encoder;
+mod layer_normalization;
 mod leaky_relu;
+mod less;
+mod less_or_equal;
+mod linear_classifier;
+mod linear_regressor;
+mod log;
+mod log_softmax;
 mod matmul;
+mod max;
+mod min;
+mod mish;
 mod mul;
+mod neg;
+mod normalizer;
+mod not;
+mod one_hot_encoder;
+mod or;
+mod pow;
+mod prelu;
+mod reciprocal;
+mod reduce_l1;
+mod reduce_l2;
+mod reduce_log_sum_exp;
+mod reduce_max;
+mod reduce_mean;
+mod reduce_min;
+mod reduce_prod;
+mod reduce_sum;
+mod reduce_sum_square;
+mod reduction;
 mod relu;
 mod reshape;
+mod round;
 mod scaler;
+mod selu;
 mod shape;
 mod sigmoid;
+mod sign;
 mod slice;
 mod softmax;
+mod softplus;
+mod softsign;
+mod split;
+mod sqrt;
 mod squeeze;
 mod sub;
 mod tanh;
+mod tile;
 mod transpose;
 mod unsqueeze;
+mod where_;
+mod xor;
 
 use super::error::OpError;
 use super::import::{Builder, NodeView, Operand};
@@ -43,62 +102,107 @@ pub(crate) type Importer = fn(&mut Builder, &NodeView<'_>) -> Result<Vec<Operand
 
 /// (domain, operator, importer)
 const IMPORTERS: &[(&str, &str, Importer)] = &[
+    ("", "Abs", abs::import),
     ("", "Add", add::import),
+    ("", "And", and::import),
     ("", "ArgMax", arg_max::import),
+    ("", "ArgMin", arg_min::import),
     ("", "BatchNormalization", batch_normalization::import),
     ("", "Cast", cast::import),
+    ("", "Ceil", ceil::import),
     ("", "Clip", clip::import),
     ("", "Concat", concat::import),
     ("", "Constant", constant::import),
+    ("", "ConstantOfShape", constant_of_shape::import),
     ("", "Div", div::import),
     ("", "Dropout", identity::import),
+    ("", "Elu", elu::import),
+    ("", "Equal", equal::import),
+    ("", "Erf", erf::import),
+    ("", "Exp", exp::import),
     ("", "Expand", expand::import),
     ("", "Flatten", flatten::import),
+    ("", "Floor", floor::import),
     ("", "Gather", gather::import),
+    ("", "Gelu", gelu::import),
     ("", "Gemm", gemm::import),
+    ("", "Greater", greater::import),
+    ("", "GreaterOrEqual", greater_or_equal::import),
+    ("", "HardSigmoid", hard_sigmoid::import),
+    ("", "HardSwish", hard_swish::import),
     ("", "Identity", identity::import),
+    ("", "LayerNormalization", layer_normalization::import),
     ("", "LeakyRelu", leaky_relu::import),
+    ("", "Less", less::import),
+    ("", "LessOrEqual", less_or_equal::import),
+    ("", "Log", log::import),
+    ("", "LogSoftmax", log_softmax::import),
     ("", "MatMul", matmul::import),
+    ("", "Max", max::import),
+    ("", "Min", min::import),
+    ("", "Mish", mish::import),
     ("", "Mul", mul::import),
+    ("", "Neg", neg::import),
+    ("", "Not", not::import),
+    ("", "Or", or::import),
+    ("", "PRelu", prelu::import),
+    ("", "Pow", pow::import),
+    ("", "Reciprocal", reciprocal::import),
+    ("", "ReduceL1", reduce_l1::import),
+    ("", "ReduceL2", reduce_l2::import),
+    ("", "ReduceLogSumExp", reduce_log_sum_exp::import),
+    ("", "ReduceMax", reduce_max::import),
+    ("", "ReduceMean", reduce_mean::import),
+    ("", "ReduceMin", reduce_min::import),
+    ("", "ReduceProd", reduce_prod::import),
+    ("", "ReduceSum", reduce_sum::import),
+    ("", "ReduceSumSquare", reduce_sum_square::import),
     ("", "Relu", relu::import),
     ("", "Reshape", reshape::import),
+    ("", "Round", round::import),
+    ("", "Selu", selu::import),
     ("", "Shape", shape::import),
     ("", "Sigmoid", sigmoid::import),
+    ("", "Sign", sign::import),
     ("", "Slice", slice::import),
     ("", "Softmax", softmax::import),
+    ("", "Softplus", softplus::import),
+    ("", "Softsign", softsign::import),
+    ("", "Split", split::import),
+    ("", "Sqrt", sqrt::import),
     ("", "Squeeze", squeeze::import),
     ("", "Sub", sub::import),
     ("", "Tanh", tanh::import),
+    ("", "Tile", tile::import),
     ("", "Transpose", transpose::import),
     ("", "Unsqueeze", unsqueeze::import),
+    ("", "Where", where_::import),
+    ("", "Xor", xor::import),
     (
         "ai.onnx.ml",
         "ArrayFeatureExtractor",
         array_feature_extractor::import,
     ),
+    ("ai.onnx.ml", "Binarizer", binarizer::import),
+    (
+        "ai.onnx.ml",
+        "FeatureVectorizer",
+        feature_vectorizer::import,
+    ),
+    ("ai.onnx.ml", "Imputer", imputer::import),
+    ("ai.onnx.ml", "LabelEncoder", label_encoder::import),
+    ("ai.onnx.ml", "LinearClassifier", linear_classifier::import),
+    ("ai.onnx.ml", "LinearRegressor", linear_regressor::import),
+    ("ai.onnx.ml", "Normalizer", normalizer::import),
+    ("ai.onnx.ml", "OneHotEncoder", one_hot_encoder::import),
     ("ai.onnx.ml", "Scaler", scaler::import),
     ("ai.onnx.ml", "ZipMap", identity::import),
 ];
 
 /// (operator, nearest supported form)
 const NEAREST: &[(&str, &str)] = &[
-    ("Elu", "LeakyRelu"),
-    ("Selu", "LeakyRelu"),
-    ("PRelu", "LeakyRelu"),
-    ("Gelu", "Relu, Sigmoid or Tanh"),
-    ("Erf", "Tanh"),
-    ("Exp", "Softmax"),
-    ("Log", "the same model without its final Log"),
-    ("LogSoftmax", "Softmax"),
     ("Hardmax", "ArgMax"),
-    ("HardSigmoid", "Clip after a linear layer"),
-    ("HardSwish", "Mul of an activation by a Clip"),
-    ("Softplus", "Relu"),
-    ("Softsign", "Tanh"),
-    ("Pow", "Mul of an activation by itself"),
-    ("Sqrt", "a linear layer"),
     ("InstanceNormalization", "BatchNormalization"),
-    ("LayerNormalization", "BatchNormalization"),
     ("GroupNormalization", "BatchNormalization"),
     ("If", "the branch taken, exported alone"),
     ("Loop", "the loop unrolled"),
@@ -130,3 +234,6 @@ pub fn supported() -> impl Iterator<Item = (&'static str, &'static str)> {
         .iter()
         .map(|(domain, operator, _)| (*domain, *operator))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ impl Lowering<'_> {
         let n = x.scalars.len();
         let scale: Vec<f64> = (0..n).map(|i| op.scale_at(i)).collect();
         let offset: Vec<f64> = (0..n).map(|i| op.offset_at(i)).collect();
+        // Whole numbers and bits get the model's scale here.
+        let shift = s.min(x.scale);
         let d = self.extra_bits(1, x.scale, &scale);
         let weights = LinearWeights {
             weights: self.integer_weights(&scale, s + d)?,
@@ -26,12 +28,12 @@ impl Lowering<'_> {
         self.weights.diagonal.push(weights);
         let scalars = self.emit(Op::Diagonal {
             inputs: x.scalars,
-            shift: s,
+            shift,
             activation,
         })?;
         self.settled(Fixed {
             scalars,
-            scale: x.scale + d,
+            scale: x.scale + s + d - shift,
         })
     }
 }

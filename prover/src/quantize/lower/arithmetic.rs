@@ -1,7 +1,8 @@
 //! Arithmetic of two activations: operands brought to a common scale by public powers of two.
 //!
 //! Sum and difference: `2^(f - f_l) l +- 2^(f - f_r) r` at f = max(f_l, f_r); exact. Product:
-//! `round_shift(l r, min(f_l, f_r))` at max(f_l, f_r).
+//! `round_shift(l r, min(f_l, f_r))` at max(f_l, f_r). Greatest: `r + relu(l - r)`, exact. Quotient: see
+//! quotient.rs. Logic on bits: `l r`, `l + r - l r`, `l + r - 2 l r`, exact.
 
 use super::super::error::QuantizeError;
 use super::super::skeleton::Activation;
@@ -19,31 +20,83 @@ impl Lowering<'_> {
         let (l, r) = (self.tensor(left), self.tensor(right));
         let (l, r) = (self.narrow(&l)?, self.narrow(&r)?);
         let scale = l.scale.max(r.scale);
-        let up = |from: u32| 1i64 << (scale - from);
+        let bits = |product, sum| Formula {
+            product,
+            left: sum,
+            right: sum,
+            ..Formula::ZERO
+        };
         let formula = match op {
-            Arithmetic::Add => Formula {
-                left: up(l.scale),
-                right: up(r.scale),
-                ..Formula::ZERO
-            },
-            Arithmetic::Sub => Formula {
-                left: up(l.scale),
-                right: -up(r.scale),
-                ..Formula::ZERO
-            },
+            Arithmetic::Add => return self.weighted(&l, &r, (1, 1), activation),
+            Arithmetic::Sub => return self.weighted(&l, &r, (1, -1), activation),
+            Arithmetic::Max => {
+                let excess = self.weighted(&l, &r, (1, -1), Activation::Relu)?;
+                return self.weighted(&excess, &r, (1, 1), Activation::None);
+            }
+            Arithmetic::Min => {
+                let excess = self.weighted(&l, &r, (1, -1), Activation::Relu)?;
+                return self.weighted(&l, &excess, (1, -1), Activation::None);
+            }
+            Arithmetic::Div => return self.quotient(&l, &r),
+            Arithmetic::And => bits(1, 0),
+            Arithmetic::Or => bits(-1, 1),
+            Arithmetic::Xor => bits(-2, 1),
             Arithmetic::Mul => Formula {
                 product: 1,
                 shift: l.scale.min(r.scale),
+                activation,
                 ..Formula::ZERO
             },
-        };
-        let formula = Formula {
-            activation,
-            ..formula
         };
         Ok(Fixed {
             scalars: self.local(&l.scalars, &r.scalars, formula)?,
             scale,
+        })
+    }
+
+    /// `act(factors.0 l + factors.1 r)` at the greater of the two scales; exact.
+    pub(super) fn weighted(
+        &mut self,
+        l: &Fixed,
+        r: &Fixed,
+        factors: (i64, i64),
+        activation: Activation,
+    ) -> Result<Fixed, QuantizeError> {
+        let scale = l.scale.max(r.scale);
+        let formula = Formula {
+            left: factors.0 << (scale - l.scale),
+            right: factors.1 << (scale - r.scale),
+            activation,
+            ..Formula::ZERO
+        };
+        Ok(Fixed {
+            scalars: self.local(&l.scalars, &r.scalars, formula)?,
+            scale,
+        })
+    }
+
+    /// `factor x`, the factor with `bits` fractional bits, plus `offset`.
+    pub(super) fn scaled(
+        &mut self,
+        x: &Fixed,
+        (factor, offset): (f64, f64),
+        bits: u32,
+    ) -> Result<Fixed, QuantizeError> {
+        let factor = (factor * 2f64.powi(bits as i32)).round();
+        let constant = (offset * 2f64.powi((bits + x.scale) as i32)).round();
+        let greatest = 2f64.powi(61);
+        if !(factor.abs() < 2f64.powi(31) && constant.abs() < greatest) {
+            return Err(self.refuse("a constant is too great"));
+        }
+        let formula = Formula {
+            left: factor as i64,
+            constant: constant as i64,
+            shift: bits,
+            ..Formula::ZERO
+        };
+        Ok(Fixed {
+            scalars: self.local(&x.scalars, &x.scalars, formula)?,
+            scale: x.scale,
         })
     }
 }

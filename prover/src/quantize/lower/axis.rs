@@ -14,15 +14,15 @@ use crate::onnx::{AxisView, FloatOp};
 /// The maxima of the first j + 1 elements of each group, for each j.
 #[derive(Clone, Debug)]
 pub(super) struct RunningMax {
-    steps: Vec<Vec<ScalarId>>,
+    pub(super) steps: Vec<Vec<ScalarId>>,
 }
 
-const DIFFERENCE: Formula = Formula {
+pub(super) const DIFFERENCE: Formula = Formula {
     left: 1,
     right: -1,
     ..Formula::ZERO
 };
-const SUM: Formula = Formula {
+pub(super) const SUM: Formula = Formula {
     left: 1,
     right: 1,
     ..Formula::ZERO
@@ -30,14 +30,14 @@ const SUM: Formula = Formula {
 
 impl Lowering<'_> {
     /// Elements of each group by position along the axis: `[len][groups]`.
-    fn along(&self, axis: &AxisView, x: &Fixed) -> Vec<Vec<ScalarId>> {
+    pub(super) fn along(&self, axis: &AxisView, x: &Fixed) -> Vec<Vec<ScalarId>> {
         let groups: Vec<Vec<usize>> = axis.groups().collect();
         (0..axis.len)
             .map(|k| groups.iter().map(|g| x.scalars[g[k]]).collect())
             .collect()
     }
 
-    fn running_max(&mut self, x: &[Vec<ScalarId>]) -> Result<RunningMax, QuantizeError> {
+    pub(super) fn running_max(&mut self, x: &[Vec<ScalarId>]) -> Result<RunningMax, QuantizeError> {
         if let Some(known) = self.maxima.get(x) {
             return Ok(known.clone());
         }
@@ -153,24 +153,12 @@ impl Lowering<'_> {
             )?
             .scalars;
 
-        // Sums by halves, all groups at once.
-        let mut terms: Vec<Vec<ScalarId>> = e
+        let terms: Vec<Vec<ScalarId>> = e
             .chunks_exact(groups.len())
             .map(<[ScalarId]>::to_vec)
             .collect();
-        while terms.len() > 1 {
-            let half = terms.len() / 2;
-            let l: Vec<ScalarId> = terms[..half].iter().flatten().copied().collect();
-            let r: Vec<ScalarId> = terms[half..2 * half].iter().flatten().copied().collect();
-            let sums = self.local(&l, &r, SUM)?;
-            let odd = terms.split_off(2 * half);
-            terms = sums
-                .chunks_exact(groups.len())
-                .map(<[ScalarId]>::to_vec)
-                .collect();
-            terms.extend(odd);
-        }
-        let denominators = x.iter().flat_map(|_| terms[0].iter().copied()).collect();
+        let total = self.total(terms)?;
+        let denominators = x.iter().flat_map(|_| total.iter().copied()).collect();
         let quotients = self.emit(Op::Divide {
             numerators: e,
             denominators,

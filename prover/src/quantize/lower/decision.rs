@@ -15,15 +15,15 @@ impl Lowering<'_> {
         let none = |reason: &str| QuantizeError::NoDecision {
             reason: reason.into(),
         };
-        let label = graph.outputs.iter().find(|port| port.kind != Kind::Number);
+        let label = graph.outputs.iter().find(|port| port.kind.decides());
         if let Some(port) = label {
             if port.len() != 1 {
                 return Err(none("the label output holds several labels a row"));
             }
-            let what = if port.kind == Kind::Index {
-                "argmax"
-            } else {
-                "label"
+            let what = match port.kind {
+                Kind::Index => "argmax",
+                Kind::Boolean => "condition",
+                _ => "label",
             };
             return Ok((self.output(port), what.to_owned()));
         }

@@ -15,6 +15,8 @@ impl Lowering<'_> {
         let s = self.options.scale_bits;
         let x = self.tensor(input);
         let x = self.narrow(&x)?;
+        // Whole numbers and bits get the model's scale here.
+        let shift = s.min(x.scale);
         let d = self.extra_bits(op.inputs, x.scale, &op.weights);
         let integers = self.integer_weights(&op.weights, s + d)?;
         let bias = self.corrected_bias(op, &integers, s + d, input);
@@ -38,13 +40,13 @@ impl Lowering<'_> {
             scalars.extend(self.emit(Op::Linear {
                 inputs: position.to_vec(),
                 outputs: op.outputs as u32,
-                shift: s,
+                shift,
                 activation,
             })?);
         }
         self.settled(Fixed {
             scalars,
-            scale: x.scale + d,
+            scale: x.scale + s + d - shift,
         })
     }
 

@@ -1,29 +1,35 @@
 //! Lowering: each float operator as primitive integer operations, one file per family.
 //!
 //! Claims: the operations made depend on the graph's structure, the options and the declared scales and
-//! widths alone. Every tensor carries its scale (fractional bits); a linear layer shifts by exactly the
-//! model's scale S, so a layer whose weights have f_w = S + d fractional bits raises the scale by d.
+//! widths alone. Every tensor carries its scale (fractional bits); a linear layer shifts by the
+//! model's scale S (by less where its operands have fewer fractional bits), so a layer whose weights have f_w = S + d
+//! fractional bits raises the scale by d.
 //! Operands wider than `activation_bits` are clamped where they are used.
 
 mod affine;
 mod arithmetic;
 mod axis;
+mod compare;
 mod decision;
 mod linear;
 mod pointwise;
+mod quotient;
+mod reduce;
+mod rounding;
+mod table;
 mod weights;
 
 use std::collections::HashMap;
 
 use super::error::QuantizeError;
-use super::function::{Curve, FunctionError};
+use super::function::{Curve, FunctionError, Span};
 use super::options::QuantizeOptions;
 use super::ranges::{extend, Interval, Widths};
 use super::skeleton::{
     Activation, FunctionTable, InputSpec, IntegerModel, Op, OutputKind, OutputSpec, PrivateWeights,
     Reveal, ScalarId, Skeleton,
 };
-use crate::onnx::{FloatOp, Graph, Kind, Pointwise, Port};
+use crate::onnx::{Arithmetic, FloatOp, Graph, Kind, Pointwise, Port};
 
 /// Greatest number of scalars of a model.
 pub(crate) const MAX_SCALARS: usize = 1 << 24;
@@ -81,7 +87,7 @@ pub(crate) struct Lowering<'a> {
     intervals: Vec<Interval>,
     functions: Vec<FunctionTable>,
     function_errors: Vec<FunctionError>,
-    tables: HashMap<(Curve, u32, u32), u32>,
+    tables: HashMap<(Curve, Option<Span>, u32, u32), u32>,
     weights: PrivateWeights,
     weight_count: usize,
     tensors: Vec<Option<Fixed>>,
@@ -178,7 +184,9 @@ impl<'a> Lowering<'a> {
             if let Some(before) = producers[node.inputs[0]] {
                 takes_relu[before] = matches!(
                     graph.nodes[before].op,
-                    FloatOp::Linear(_) | FloatOp::Affine(_) | FloatOp::Arithmetic(_)
+                    FloatOp::Linear(_)
+                        | FloatOp::Affine(_)
+                        | FloatOp::Arithmetic(Arithmetic::Add | Arithmetic::Sub | Arithmetic::Mul)
                 );
             }
         }
@@ -238,6 +246,17 @@ impl<'a> Lowering<'a> {
                 self.tensor(node.inputs[0])
             }
             FloatOp::Pointwise(op) => self.pointwise(*op, node.inputs[0])?,
+            FloatOp::Compare(relation) => {
+                self.compare(*relation, node.inputs[0], node.inputs[1])?
+            }
+            FloatOp::Threshold(op) => self.threshold(op, node.inputs[0])?,
+            FloatOp::Select => self.select(node.inputs[0], node.inputs[1], node.inputs[2])?,
+            FloatOp::Reduce(op, axis) => self.reduce(*op, axis, node.inputs[0])?,
+            FloatOp::Normalize(norm, axis) => self.normalize(*norm, axis, node.inputs[0])?,
+            FloatOp::Standardize { axis, epsilon } => {
+                self.standardize(axis, *epsilon, node.inputs[0])?
+            }
+            FloatOp::Impute { .. } => return Err(self.refuse("missing values are left")),
             FloatOp::Softmax(axis) => self.softmax(axis, node.inputs[0])?,
             FloatOp::ArgMax { axis, last } => self.argmax_node(axis, *last, node.inputs[0])?,
             FloatOp::Movement(op) => {
@@ -271,8 +290,8 @@ impl<'a> Lowering<'a> {
             shape: port.shape.iter().map(|&d| d as u32).collect(),
             scalars,
             kind: match &port.kind {
-                Kind::Number => OutputKind::Fixed { scale_bits: scale },
-                Kind::Index => OutputKind::Integer,
+                Kind::Number | Kind::Integer => OutputKind::Fixed { scale_bits: scale },
+                Kind::Index | Kind::Boolean => OutputKind::Integer,
                 Kind::Label { labels, integer } => OutputKind::Label {
                     labels: labels.clone(),
                     integer: *integer,
@@ -435,38 +454,6 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    /// A tabled function of a tensor, clamped to its domain first.
-    pub(crate) fn function(
-        &mut self,
-        curve: Curve,
-        operand: &Fixed,
-        out_bits: u32,
-    ) -> Result<Fixed, QuantizeError> {
-        let key = (curve, operand.scale, out_bits);
-        let number = match self.tables.get(&key) {
-            Some(&number) => number,
-            None => {
-                let (table, error) =
-                    curve.table(operand.scale, out_bits, self.options.log_segments);
-                self.functions.push(table);
-                self.function_errors.push(error);
-                let number = self.functions.len() as u32 - 1;
-                self.tables.insert(key, number);
-                number
-            }
-        };
-        let (lo, hi) = self.functions[number as usize].domain();
-        let inside = self.clamp_where_needed(&operand.scalars, lo as i64, hi as i64)?;
-        let scalars = self.emit(Op::Function {
-            inputs: inside,
-            function: number,
-        })?;
-        Ok(Fixed {
-            scalars,
-            scale: out_bits,
-        })
-    }
-
     pub(crate) fn refuse(&self, reason: impl Into<String>) -> QuantizeError {
         QuantizeError::Lowering {
             layer: self.layer,
@@ -479,19 +466,18 @@ impl<'a> Lowering<'a> {
 /// Nodes whose errors reach an output of numbers with no bounded function between.
 fn undamped(graph: &Graph) -> Vec<bool> {
     let mut values = vec![false; graph.values.len()];
-    for port in graph
-        .outputs
-        .iter()
-        .filter(|port| port.kind == Kind::Number)
-    {
+    for port in graph.outputs.iter().filter(|port| !port.kind.decides()) {
         values[port.value] = true;
     }
     let mut nodes = vec![false; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate().rev() {
         let bounded = matches!(
             node.op,
-            FloatOp::Pointwise(Pointwise::Sigmoid | Pointwise::Tanh)
-                | FloatOp::Softmax(_)
+            FloatOp::Pointwise(
+                Pointwise::Sigmoid | Pointwise::Tanh | Pointwise::Erf | Pointwise::Softsign
+            ) | FloatOp::Softmax(_)
+                | FloatOp::Compare(_)
+                | FloatOp::Threshold(_)
                 | FloatOp::ArgMax { .. }
         );
         nodes[i] = values[node.output] && !bounded;

@@ -1,7 +1,8 @@
 //! Pointwise functions.
 //!
 //! Relu is an activation of an elementwise operation, Clip a clamp, Sigmoid and Tanh are tables. LeakyRelu:
-//! `alpha x + (1 - alpha) relu(x)`, with alpha rounded to S + 4 fractional bits.
+//! `alpha x + (1 - alpha) relu(x)`, with alpha rounded to S + 4 fractional bits. Functions that follow relu for large
+//! x (Gelu, Elu, Softplus, Mish) are relu and a table of the bounded rest.
 
 use super::super::error::QuantizeError;
 use super::super::function::Curve;
@@ -74,6 +75,131 @@ impl Lowering<'_> {
             }
             Pointwise::Sigmoid => self.function(Curve::Sigmoid, &x, s),
             Pointwise::Tanh => self.function(Curve::Tanh, &x, s),
+            Pointwise::Erf => self.function(Curve::Erf, &x, s + 4),
+            Pointwise::Gelu { tanh } => self.bent(&x, 1.0, Curve::Gelu { tanh }),
+            Pointwise::Softplus => self.bent(&x, 1.0, Curve::Softplus),
+            Pointwise::Mish => self.bent(&x, 1.0, Curve::Mish),
+            Pointwise::Elu { alpha, gamma } => {
+                let factor = alpha * gamma;
+                if factor.is_nan() || factor.abs() > 1024.0 {
+                    return Err(self.refuse("alpha is too great"));
+                }
+                let factor = factor.to_bits();
+                self.bent(&x, gamma, Curve::Elu { factor })
+            }
+            Pointwise::Neg => self.public(&x, -1, 0),
+            Pointwise::Not => self.public(&x, -1, 1 << x.scale),
+            Pointwise::Abs => {
+                let x = self.narrow(&x)?;
+                Ok(Fixed {
+                    scalars: self.magnitude(&x.scalars)?,
+                    scale: x.scale,
+                })
+            }
+            Pointwise::Sign => self.sign_of(&x),
+            Pointwise::Floor => self.floor_or_ceil(&x, false),
+            Pointwise::Ceil => self.floor_or_ceil(&x, true),
+            Pointwise::Round => self.round_half_even(&x),
+            Pointwise::Trunc => self.whole_part(&x),
+            Pointwise::Square => {
+                let x = self.narrow(&x)?;
+                let shift = x.scale.saturating_sub(8);
+                let square = Formula {
+                    product: 1,
+                    shift,
+                    ..Formula::ZERO
+                };
+                let squares = Fixed {
+                    scalars: self.local(&x.scalars, &x.scalars, square)?,
+                    scale: 2 * x.scale - shift,
+                };
+                self.settled(squares)
+            }
+            Pointwise::Exp => self.exp(&x),
+            Pointwise::Log => self.log(&x),
+            Pointwise::Sqrt => self.sqrt(&x),
+            Pointwise::Reciprocal => {
+                let x = self.narrow(&x)?;
+                self.reciprocal(&x)
+            }
+            Pointwise::Softsign => {
+                let x = self.narrow(&x)?;
+                let size = self.magnitude(&x.scalars)?;
+                let more = Formula {
+                    left: 1,
+                    constant: 1 << x.scale,
+                    ..Formula::ZERO
+                };
+                let divisor = Fixed {
+                    scalars: self.local(&size, &size, more)?,
+                    scale: x.scale,
+                };
+                let y = self.quotient(&x, &divisor)?;
+                let one = 1i64 << y.scale;
+                Ok(Fixed {
+                    scalars: self.clamp_where_needed(&y.scalars, -one, one)?,
+                    scale: y.scale,
+                })
+            }
+            Pointwise::HardSigmoid { alpha, beta } => {
+                let x = self.narrow(&x)?;
+                let y = self.scaled(&x, (alpha, beta), s + 8)?;
+                Ok(Fixed {
+                    scalars: self.clamp_where_needed(&y.scalars, 0, 1 << y.scale)?,
+                    scale: y.scale,
+                })
+            }
+            Pointwise::HardSwish => {
+                let x = self.narrow(&x)?;
+                let moved = self.public(&x, 1, 3 << x.scale)?;
+                let part = self.clamp_where_needed(&moved.scalars, 0, 6 << x.scale)?;
+                let product = Formula {
+                    product: 1,
+                    shift: x.scale,
+                    ..Formula::ZERO
+                };
+                let product = Fixed {
+                    scalars: self.local(&x.scalars, &part, product)?,
+                    scale: x.scale,
+                };
+                let product = self.narrow(&product)?;
+                self.scaled(&product, (1.0 / 6.0, 0.0), s + 8)
+            }
         }
+    }
+
+    /// `factor x + constant` at the operand's scale; exact.
+    fn public(&mut self, x: &Fixed, factor: i64, constant: i64) -> Result<Fixed, QuantizeError> {
+        let x = self.narrow(x)?;
+        let formula = Formula {
+            left: factor,
+            constant,
+            ..Formula::ZERO
+        };
+        Ok(Fixed {
+            scalars: self.local(&x.scalars, &x.scalars, formula)?,
+            scale: x.scale,
+        })
+    }
+
+    /// `gamma relu(x)` and a table of what is left.
+    fn bent(&mut self, x: &Fixed, gamma: f64, rest: Curve) -> Result<Fixed, QuantizeError> {
+        let s = self.options.scale_bits;
+        let x = self.narrow(x)?;
+        let x = self.rescaled_down(x, s + 8)?;
+        let relu = Formula {
+            left: 1,
+            activation: Activation::Relu,
+            ..Formula::ZERO
+        };
+        let mut positive = Fixed {
+            scalars: self.local(&x.scalars, &x.scalars, relu)?,
+            scale: x.scale,
+        };
+        if gamma != 1.0 {
+            positive = self.scaled(&positive, (gamma, 0.0), s + 8)?;
+        }
+        let rest = self.function(rest, &x, s + 4)?;
+        self.weighted(&positive, &rest, (1, 1), Activation::None)
     }
 }

@@ -1,0 +1,10 @@
+//! Erf: the error function, tabled. Source: ONNX Erf, opset 9 on.
+
+use super::super::error::OpError;
+use super::super::float::{FloatOp, Pointwise};
+use super::super::import::{Builder, NodeView, Operand};
+
+pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    let op = Pointwise::Erf;
+    Ok(vec![b.map(FloatOp::Pointwise(op), node.need(0)?)?])
+}

@@ -1,0 +1,10 @@
+//! Mish: `x tanh(softplus(x))`, relu and a table. Source: ONNX Mish, opset 18 on.
+
+use super::super::error::OpError;
+use super::super::float::{FloatOp, Pointwise};
+use super::super::import::{Builder, NodeView, Operand};
+
+pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    let op = Pointwise::Mish;
+    Ok(vec![b.map(FloatOp::Pointwise(op), node.need(0)?)?])
+}

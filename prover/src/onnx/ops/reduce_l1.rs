@@ -1,0 +1,10 @@
+//! ReduceL1: sum of magnitudes over axes. Source: ONNX ReduceL1, all opsets.
+
+use super::super::error::OpError;
+use super::super::float::Reduction;
+use super::super::import::{Builder, NodeView, Operand};
+use super::reduction;
+
+pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    reduction::import(Reduction::L1, b, node)
+}

@@ -1,0 +1,577 @@
+//! Operators one by one: the float graph against values worked out by hand, the integer model against the float graph.
+
+use super::super::testing::{Attr, ModelBuilder};
+use super::super::{load, Graph, ImportError};
+use crate::quantize::skeleton::Missing;
+use crate::quantize::{quantize, quantize_input, QuantizeError, QuantizeOptions, Values};
+
+use Attr::{Float, Floats, Int, Ints, Text, Texts};
+
+fn x(width: i64) -> ModelBuilder {
+    ModelBuilder::new(20).input("x", &[0, width]).output("y", 1)
+}
+
+fn graph(model: ModelBuilder) -> Graph {
+    load(&model.bytes()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// All outputs of the integer model, as numbers.
+fn integer(graph: &Graph, row: &[f64]) -> Vec<Vec<f64>> {
+    let model = quantize(graph, &[], &QuantizeOptions::default())
+        .unwrap_or_else(|e| panic!("{e}"))
+        .model;
+    model.check().unwrap_or_else(|e| panic!("{e}"));
+    let spec = &model.skeleton.inputs[0];
+    let quantized = row
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| quantize_input(spec, i, v).unwrap().0);
+    let scalars = model.eval(&quantized.collect::<Vec<_>>());
+    let outputs = model.outputs_of(&scalars).into_iter();
+    outputs
+        .map(|output| match output.values {
+            Values::Numbers(v) => v,
+            Values::Integers(v) => v.into_iter().map(|i| i as f64).collect(),
+            Values::Labels(v) => panic!("labels {v:?}"),
+        })
+        .collect()
+}
+
+/// The first output is `expected`, of both models; the integer one within `tolerance`.
+fn check(name: &str, model: ModelBuilder, row: &[f64], expected: &[f64], tolerance: f64) {
+    let graph = graph(model);
+    let float = graph.eval(&[row.to_vec()]);
+    let integer = integer(&graph, row);
+    assert_eq!(float[0].len(), expected.len(), "{name}");
+    for (i, &e) in expected.iter().enumerate() {
+        let (f, q) = (float[0][i], integer[0][i]);
+        assert!(
+            (f - e).abs() < 1e-6 * e.abs().max(1.0),
+            "{name}: float {f} for {e}"
+        );
+        assert!((q - e).abs() <= tolerance, "{name}: integer {q} for {e}");
+    }
+}
+
+fn unary(
+    operator: &str,
+    attributes: &[(&str, Attr<'_>)],
+    row: &[f64],
+    expected: &[f64],
+    tolerance: f64,
+) {
+    let model = x(row.len() as i64).node(operator, &["x"], "y", attributes);
+    check(operator, model, row, expected, tolerance);
+}
+
+#[test]
+fn exact_functions_of_one_element() {
+    let row = [-2.5, -1.5, -0.5, -1.0, 0.0, 0.5, 1.5, 2.5, 0.25];
+    unary("Neg", &[], &row, &row.map(|v| -v), 0.0);
+    unary("Abs", &[], &row, &row.map(f64::abs), 0.0);
+    unary(
+        "Sign",
+        &[],
+        &row,
+        &[-1.0, -1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0, 1.0],
+        0.0,
+    );
+    unary("Floor", &[], &row, &row.map(f64::floor), 0.0);
+    unary("Ceil", &[], &row, &row.map(f64::ceil), 0.0);
+    // Ties go to the even number.
+    unary(
+        "Round",
+        &[],
+        &row,
+        &[-2.0, -2.0, 0.0, -1.0, 0.0, 0.0, 2.0, 2.0, 0.0],
+        0.0,
+    );
+    unary("Cast", &[("to", Int(7))], &row, &row.map(f64::trunc), 0.0);
+}
+
+#[test]
+fn tabled_functions() {
+    let row = [-9.0, -2.0, -0.75, 0.0, 0.5, 1.0, 3.0, 9.0];
+    let of = |f: fn(f64) -> f64| row.map(f);
+    let softplus = |v: f64| v.exp().ln_1p();
+    unary("Softplus", &[], &row, &row.map(softplus), 5e-4);
+    unary(
+        "Mish",
+        &[],
+        &row,
+        &row.map(|v| v * softplus(v).tanh()),
+        1e-3,
+    );
+    unary("Softsign", &[], &row, &of(|v| v / (1.0 + v.abs())), 1e-4);
+    unary(
+        "HardSigmoid",
+        &[],
+        &row,
+        &of(|v| (0.2f32 as f64 * v + 0.5).clamp(0.0, 1.0)),
+        1e-3,
+    );
+    unary(
+        "HardSwish",
+        &[],
+        &row,
+        &of(|v| v * (v / 6.0 + 0.5).clamp(0.0, 1.0)),
+        1e-3,
+    );
+    unary(
+        "Elu",
+        &[],
+        &row,
+        &of(|v| if v > 0.0 { v } else { v.exp_m1() }),
+        5e-4,
+    );
+    let small = [-9.0, -2.0, -0.75, 0.0, 0.5, 1.0, 3.0, 4.0];
+    unary("Exp", &[], &small, &small.map(f64::exp), 1e-2);
+    let positive = [0.001_220_703_125, 0.25, 0.5, 1.0, 2.0, 10.0, 100.0, 1500.0];
+    unary("Sqrt", &[], &positive, &positive.map(f64::sqrt), 1e-3);
+    unary("Log", &[], &positive, &positive.map(f64::ln), 1e-3);
+    unary(
+        "Reciprocal",
+        &[],
+        &[-4.0, -0.5, 0.25, 3.0],
+        &[-0.25, -2.0, 4.0, 1.0 / 3.0],
+        1e-4,
+    );
+    unary(
+        "Erf",
+        &[],
+        &[-5.0, -1.0, 0.0, 0.5],
+        &[-1.0, -0.842_700_79, 0.0, 0.520_499_88],
+        5e-4,
+    );
+    unary(
+        "Gelu",
+        &[],
+        &[-9.0, -1.0, 0.0, 1.0, 9.0],
+        &[0.0, -0.158_655_25, 0.0, 0.841_344_75, 9.0],
+        5e-4,
+    );
+    unary(
+        "Gelu",
+        &[("approximate", Text("tanh"))],
+        &[-1.0, 1.0],
+        &[-0.158_808_01, 0.841_191_99],
+        5e-4,
+    );
+}
+
+#[test]
+fn powers() {
+    let row: [f64; 4] = [-2.0, -0.5, 0.25, 3.0];
+    for (exponent, expected) in [
+        (1.0, row),
+        (2.0, row.map(|v| v * v)),
+        (3.0, row.map(|v| v.powi(3))),
+        (4.0, row.map(|v| v.powi(4))),
+        (-1.0, row.map(f64::recip)),
+        (-2.0, row.map(|v| v.powi(-2))),
+    ] {
+        let model = x(4)
+            .floats("e", &[], &[exponent])
+            .node("Pow", &["x", "e"], "y", &[]);
+        check("Pow", model, &row, &expected, 1e-3);
+    }
+    let model = x(4)
+        .floats("e", &[], &[0.3])
+        .node("Pow", &["x", "e"], "y", &[]);
+    assert!(refusal(model).contains("exponent"));
+}
+
+#[test]
+fn comparisons_are_exact_at_the_threshold() {
+    let step = 1.0 / 4096.0;
+    let row = [0.5 - step, 0.5, 0.5 + step];
+    for (operator, expected) in [
+        ("Less", [1.0, 0.0, 0.0]),
+        ("LessOrEqual", [1.0, 1.0, 0.0]),
+        ("Greater", [0.0, 0.0, 1.0]),
+        ("GreaterOrEqual", [0.0, 1.0, 1.0]),
+        ("Equal", [0.0, 1.0, 0.0]),
+    ] {
+        let constant = x(3)
+            .floats("c", &[1], &[0.5])
+            .node(operator, &["x", "c"], "y", &[]);
+        check(operator, constant, &row, &expected, 0.0);
+        // The constant first: the relation turns round.
+        let turned = x(3)
+            .floats("c", &[1], &[0.5])
+            .node("Neg", &["x"], "n", &[])
+            .floats("m", &[1], &[-0.5])
+            .node(operator, &["m", "n"], "y", &[]);
+        check(operator, turned, &row, &expected, 0.0);
+        // Two activations: x and a copy whose elements are all the middle one.
+        let both = x(3)
+            .ints("i", &[1, 1, 1])
+            .node("Gather", &["x", "i"], "m", &[("axis", Int(1))])
+            .node(operator, &["x", "m"], "y", &[]);
+        check(operator, both, &row, &expected, 0.0);
+    }
+    // A threshold between two multiples of the unit.
+    let between = x(3)
+        .floats("c", &[1], &[0.50001])
+        .node("Equal", &["x", "c"], "y", &[]);
+    check("Equal", between, &row, &[0.0; 3], 0.0);
+}
+
+#[test]
+fn logic_and_selection() {
+    let base = |m: ModelBuilder| {
+        m.floats("zero", &[1], &[0.0])
+            .floats("one", &[1], &[1.0])
+            .node("Greater", &["x", "zero"], "p", &[])
+            .node("Greater", &["x", "one"], "q", &[])
+    };
+    let row = [-1.0, 0.5, 2.0];
+    for (operator, expected) in [
+        ("And", [0.0, 0.0, 1.0]),
+        ("Or", [0.0, 1.0, 1.0]),
+        ("Xor", [0.0, 1.0, 0.0]),
+    ] {
+        let model = base(x(3)).node(operator, &["p", "q"], "y", &[]);
+        check(operator, model, &row, &expected, 0.0);
+    }
+    check(
+        "Not",
+        base(x(3)).node("Not", &["p"], "y", &[]),
+        &row,
+        &[1.0, 0.0, 0.0],
+        0.0,
+    );
+    let chosen = base(x(3))
+        .node("Neg", &["x"], "n", &[])
+        .node("Where", &["q", "x", "n"], "y", &[]);
+    check("Where", chosen, &row, &[1.0, -0.5, 2.0], 0.0);
+    let constant = base(x(3)).node("Where", &["p", "x", "zero"], "y", &[]);
+    check("Where", constant, &row, &[0.0, 0.5, 2.0], 0.0);
+    for (operator, expected) in [("Min", [-1.0, 0.5, 1.0]), ("Max", [1.0, 1.0, 2.0])] {
+        let model = base(x(3)).node(operator, &["x", "one"], "y", &[]);
+        check(operator, model, &row, &expected, 0.0);
+    }
+    assert!(refusal(x(3).node("Not", &["x"], "y", &[])).contains("logic on numbers"));
+}
+
+#[test]
+fn reductions() {
+    let row = [3.0, -4.0, 0.5, 2.0, 2.0, -1.0];
+    let pair = |operator: &str, keep| {
+        ModelBuilder::new(13)
+            .input("x", &[0, 2, 3])
+            .output("y", 1)
+            .node(
+                operator,
+                &["x"],
+                "y",
+                &[("axes", Ints(&[2])), ("keepdims", Int(keep))],
+            )
+    };
+    let lse = |v: &[f64]| v.iter().map(|v| v.exp()).sum::<f64>().ln();
+    for (operator, expected) in [
+        ("ReduceSum", [-0.5, 3.0]),
+        ("ReduceMean", [-0.5 / 3.0, 1.0]),
+        ("ReduceMax", [3.0, 2.0]),
+        ("ReduceMin", [-4.0, -1.0]),
+        ("ReduceProd", [-6.0, -4.0]),
+        ("ReduceL1", [7.5, 5.0]),
+        ("ReduceL2", [25.25f64.sqrt(), 3.0]),
+        ("ReduceSumSquare", [25.25, 9.0]),
+        ("ReduceLogSumExp", [lse(&row[..3]), lse(&row[3..])]),
+    ] {
+        for keep in [0, 1] {
+            check(operator, pair(operator, keep), &row, &expected, 1e-3);
+        }
+    }
+    // An axis before the last.
+    let first = ModelBuilder::new(13)
+        .input("x", &[0, 2, 3])
+        .output("y", 1)
+        .node("ReduceMax", &["x"], "y", &[("axes", Ints(&[1]))]);
+    check("ReduceMax", first, &row, &[3.0, 2.0, 0.5], 0.0);
+    let rows = x(3).node("ReduceSum", &["x"], "y", &[]);
+    assert!(refusal(rows).contains("rows"));
+}
+
+#[test]
+fn the_first_of_equals_is_the_least() {
+    for (last, expected) in [(0, 1.0), (1, 2.0)] {
+        let attributes = [("axis", Int(1)), ("select_last_index", Int(last))];
+        let model = x(3).node("ArgMin", &["x"], "y", &attributes);
+        check("ArgMin", model, &[2.0, -1.0, -1.0], &[expected], 0.0);
+    }
+}
+
+#[test]
+fn normalisations() {
+    let norm =
+        |name: &'static str| x(3).node("ml.Normalizer", &["x"], "y", &[("norm", Text(name))]);
+    let row = [3.0, -4.0, 0.0];
+    check("L1", norm("L1"), &row, &[3.0 / 7.0, -4.0 / 7.0, 0.0], 1e-4);
+    check("L2", norm("L2"), &row, &[0.6, -0.8, 0.0], 1e-4);
+    check("MAX", norm("MAX"), &row, &[1.0, -4.0 / 3.0, 0.0], 1e-4);
+    // A norm of zero leaves the row as it is, a negative greatest element turns it.
+    for name in ["L1", "L2", "MAX"] {
+        check(name, norm(name), &[0.0; 3], &[0.0; 3], 0.0);
+    }
+    check(
+        "MAX",
+        norm("MAX"),
+        &[-1.0, -3.0, 0.0],
+        &[-1.0, -3.0, 0.0],
+        1e-4,
+    );
+    check(
+        "MAX",
+        norm("MAX"),
+        &[-1.0, -2.0, -4.0],
+        &[1.0, 2.0, 4.0],
+        1e-3,
+    );
+
+    let layer = x(4)
+        .floats("s", &[4], &[1.0, 2.0, 1.0, 0.5])
+        .floats("o", &[4], &[0.0, 0.0, 1.0, 0.0])
+        .node("LayerNormalization", &["x", "s", "o"], "y", &[]);
+    let root = 1.25001f64.sqrt();
+    let expected = [-1.5 / root, -1.0 / root, 1.0 + 0.5 / root, 0.75 / root];
+    check(
+        "LayerNormalization",
+        layer,
+        &[1.0, 2.0, 3.0, 4.0],
+        &expected,
+        1e-3,
+    );
+
+    let log = x(3).node("LogSoftmax", &["x"], "y", &[]);
+    let sum: f64 = [0.0f64, 1.0, -2.0].iter().map(|v| v.exp()).sum();
+    let expected = [0.0, 1.0, -2.0].map(|v: f64| v - sum.ln());
+    check("LogSoftmax", log, &[0.0, 1.0, -2.0], &expected, 1e-3);
+    // Exporters of naive Bayes write a softmax in three steps.
+    let softmax = x(3)
+        .node("LogSoftmax", &["x"], "l", &[])
+        .node("Exp", &["l"], "y", &[]);
+    let names: Vec<&str> = graph(softmax)
+        .operators()
+        .into_iter()
+        .map(|(n, _)| n)
+        .collect();
+    assert_eq!(names, ["Softmax"]);
+}
+
+#[test]
+fn quotients() {
+    let model = x(4)
+        .node("Split", &["x"], "a", &[("axis", Int(1))])
+        .also("b")
+        .node("Div", &["a", "b"], "y", &[]);
+    check("Div", model, &[3.0, -1.0, -4.0, -0.5], &[-0.75, 2.0], 1e-4);
+    let constant = x(2)
+        .floats("c", &[1], &[3.0])
+        .node("Div", &["c", "x"], "y", &[]);
+    check("Div", constant, &[2.0, -8.0], &[1.5, -0.375], 1e-3);
+    let slopes = x(2)
+        .floats("s", &[2], &[0.25, 2.0])
+        .node("PRelu", &["x", "s"], "y", &[]);
+    check("PRelu", slopes, &[-4.0, -1.0], &[-1.0, -2.0], 1e-3);
+}
+
+#[test]
+fn movements() {
+    let tiled = x(2).ints("r", &[1, 2]).node("Tile", &["x", "r"], "y", &[]);
+    check("Tile", tiled, &[1.0, 2.0], &[1.0, 2.0, 1.0, 2.0], 0.0);
+    let joined =
+        x(2).floats("c", &[1, 1], &[7.0])
+            .node("Concat", &["c", "x"], "y", &[("axis", Int(1))]);
+    check("Concat", joined, &[1.0, 2.0], &[7.0, 1.0, 2.0], 1e-3);
+    let vector = x(2).node(
+        "ml.FeatureVectorizer",
+        &["x", "x"],
+        "y",
+        &[("inputdimensions", Ints(&[2, 2]))],
+    );
+    check(
+        "FeatureVectorizer",
+        vector,
+        &[1.0, 2.0],
+        &[1.0, 2.0, 1.0, 2.0],
+        0.0,
+    );
+}
+
+fn classifier(intercepts: &[f32], labels: &[i64], transform: &str) -> ModelBuilder {
+    let weights: Vec<f32> = (0..2 * intercepts.len()).map(|i| i as f32 - 1.0).collect();
+    ModelBuilder::new(17)
+        .input("x", &[0, 2])
+        .output("label", 7)
+        .output("p", 1)
+        .node(
+            "ml.LinearClassifier",
+            &["x"],
+            "label",
+            &[
+                ("coefficients", Floats(&weights)),
+                ("intercepts", Floats(intercepts)),
+                ("classlabels_ints", Ints(labels)),
+                ("post_transform", Text(transform)),
+            ],
+        )
+        .also("p")
+}
+
+#[test]
+fn linear_classifiers() {
+    let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+    // One row of weights, [-1, 0]: the second label above 0, not at it.
+    for (row, label) in [([-2.0, 1.0], 7.0), ([2.0, 1.0], 5.0), ([0.0, 1.0], 5.0)] {
+        let score = -row[0];
+        for (transform, expected) in [
+            ("NONE", [1.0 - score, score]),
+            ("LOGISTIC", [1.0 - sigmoid(score), sigmoid(score)]),
+            ("SOFTMAX", [1.0 - score, score]),
+        ] {
+            let graph = graph(classifier(&[0.0], &[5, 7], transform));
+            let float = graph.eval(&[row.to_vec()]);
+            let integer = integer(&graph, &row);
+            assert_eq!(integer[0], [label], "{transform} {row:?}");
+            for i in 0..2 {
+                assert!((float[1][i] - expected[i]).abs() < 1e-9);
+                assert!((integer[1][i] - expected[i]).abs() < 5e-4);
+            }
+        }
+    }
+    // Three rows; the first of equal scores wins.
+    let graph = graph(classifier(&[0.0, 0.0, 0.0], &[4, 5, 6], "SOFTMAX"));
+    assert_eq!(integer(&graph, &[0.0, 0.0])[0], [4.0]);
+    assert_eq!(integer(&graph, &[1.0, 1.0])[0], [6.0]);
+    for transform in ["PROBIT", "SOFTMAX_ZERO"] {
+        let reason = refusal(classifier(&[0.0, 0.0], &[4, 5], transform));
+        assert!(reason.contains(transform), "{reason}");
+    }
+}
+
+#[test]
+fn encoders() {
+    let whole = |m: ModelBuilder| m.whole_input("x", &[0, 2]).output("y", 1);
+    let one_hot = whole(ModelBuilder::new(17)).node(
+        "ml.OneHotEncoder",
+        &["x"],
+        "y",
+        &[("cats_int64s", Ints(&[1, 4]))],
+    );
+    check(
+        "OneHotEncoder",
+        one_hot,
+        &[4.0, 9.0],
+        &[0.0, 1.0, 0.0, 0.0],
+        0.0,
+    );
+    let codes = whole(ModelBuilder::new(17)).node(
+        "ml.LabelEncoder",
+        &["x"],
+        "y",
+        &[
+            ("keys_int64s", Ints(&[1, 4])),
+            ("values_floats", Floats(&[0.5, -2.0])),
+            ("default_float", Float(10.0)),
+        ],
+    );
+    check("LabelEncoder", codes, &[4.0, 9.0], &[-2.0, 10.0], 2e-3);
+    let strings = x(2).node(
+        "ml.LabelEncoder",
+        &["x"],
+        "y",
+        &[
+            ("keys_strings", Texts(&["a"])),
+            ("values_int64s", Ints(&[1])),
+        ],
+    );
+    assert!(refusal(strings).contains("keys of numbers"));
+    let bits = x(3).node("ml.Binarizer", &["x"], "y", &[("threshold", Float(0.5))]);
+    check("Binarizer", bits, &[0.5, 0.6, -1.0], &[0.0, 1.0, 0.0], 0.0);
+}
+
+fn imputed(missing: f32) -> ModelBuilder {
+    x(2).node(
+        "ml.Imputer",
+        &["x"],
+        "i",
+        &[
+            ("imputed_value_floats", Floats(&[3.0, -1.5])),
+            ("replaced_value_float", Float(missing)),
+        ],
+    )
+}
+
+#[test]
+fn missing_values_are_replaced_at_the_input() {
+    let doubled = |m: ModelBuilder| m.node("Add", &["i", "i"], "y", &[]);
+    let nan = graph(doubled(imputed(f32::NAN)));
+    for (row, expected) in [
+        ([f64::NAN, 2.0], [6.0, 4.0]),
+        ([1.0, f64::NAN], [2.0, -3.0]),
+    ] {
+        assert_eq!(nan.eval(&[row.to_vec()])[0], expected);
+        assert_eq!(integer(&nan, &row)[0], expected);
+    }
+    let model = quantize(
+        &nan,
+        &[vec![vec![f64::NAN, 1.0]]],
+        &QuantizeOptions::default(),
+    );
+    let spec = &model.unwrap().model.skeleton.inputs[0];
+    let missing: Vec<Missing> = spec
+        .replacements
+        .iter()
+        .flatten()
+        .map(|r| r.missing)
+        .collect();
+    assert_eq!(missing, [Missing::NotANumber; 2]);
+    let number = graph(doubled(imputed(-0.1)));
+    assert_eq!(
+        integer(&number, &[f64::from(-0.1f32), -0.25])[0],
+        [6.0, -0.5]
+    );
+    // Without an Imputer, NaN is no input.
+    let plain = graph(x(2).node("Add", &["x", "x"], "y", &[]));
+    let model = quantize(&plain, &[], &QuantizeOptions::default())
+        .unwrap()
+        .model;
+    assert!(quantize_input(&model.skeleton.inputs[0], 0, f64::NAN).is_err());
+    let rows = [vec![vec![f64::NAN, 1.0]]];
+    let refused = quantize(&plain, &rows, &QuantizeOptions::default());
+    assert!(matches!(refused, Err(QuantizeError::Calibration { .. })));
+}
+
+#[test]
+fn imputers_that_no_input_declaration_equals_are_refused() {
+    let also_raw = imputed(f32::NAN).node("Add", &["i", "x"], "y", &[]);
+    assert!(refusal(also_raw).contains("another step"));
+    let computed = x(2).node("Relu", &["x"], "r", &[]).node(
+        "ml.Imputer",
+        &["r"],
+        "y",
+        &[("imputed_value_floats", Floats(&[1.0]))],
+    );
+    assert!(refusal(computed).contains("computed"));
+    let two = imputed(f32::NAN)
+        .node(
+            "ml.Imputer",
+            &["x"],
+            "j",
+            &[
+                ("imputed_value_floats", Floats(&[1.0])),
+                ("replaced_value_float", Float(f32::NAN)),
+            ],
+        )
+        .node("Add", &["i", "j"], "y", &[]);
+    assert!(refusal(two).contains("two different"));
+}
+
+fn refusal(model: ModelBuilder) -> String {
+    match load(&model.bytes()) {
+        Err(error @ ImportError::Unsupported { .. }) => error.to_string(),
+        other => panic!("a refusal was expected, not {other:?}"),
+    }
+}
