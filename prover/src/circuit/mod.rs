@@ -32,6 +32,9 @@ pub enum CircuitError {
         /// The function.
         function: String,
     },
+    /// A tree ensemble.
+    #[error("proofs of tree ensembles are not available yet; run and inspect work")]
+    Forest,
     /// The rows do not fit.
     #[error("the circuit needs {rows} rows and k = {k} has {usable}; choose a greater k or a smaller batch")]
     DoesNotFit {

@@ -23,6 +23,7 @@ use super::limits::{
 };
 use super::ops;
 use super::tensor::{element_count, text_weight, Data, Tensor};
+use crate::quantize::skeleton::InputEncoding;
 
 /// What a name stands for while importing.
 #[derive(Clone, Debug)]
@@ -242,6 +243,7 @@ pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
             batched: value.row_axis.is_some(),
             fixed_rows: None,
             kind: value.kind.clone(),
+            encoding: InputEncoding::Fixed,
             element_type: tensor_type(proto).map_or(0, |t| t.elem_type),
             value: id,
         });
@@ -404,6 +406,7 @@ impl Builder {
                 batched,
                 fixed_rows: leading.filter(|_| batched),
                 kind: Kind::Number,
+                encoding: InputEncoding::Fixed,
                 element_type: tensor.elem_type,
                 value,
             });
@@ -673,10 +676,42 @@ impl NodeView<'_> {
         self.attribute(name).map(|a| a.ints.as_slice())
     }
 
+    /// An attribute of bytes that should be text.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, OpError> {
+        let text = |a| text_of(a, name);
+        self.attribute(name).map(|a| text(&a.s)).transpose()
+    }
+
+    /// An attribute that lists text.
+    pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, OpError> {
+        match self.attribute(name) {
+            Some(a) if !a.strings.is_empty() => {
+                let all = a.strings.iter().map(|s| text_of(s, name));
+                Ok(Some(all.collect::<Result<_, _>>()?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// An attribute that holds a tensor.
+    pub(crate) fn tensor(&self, name: &str) -> Result<Option<Tensor>, OpError> {
+        let Some(proto) = self.attribute(name).and_then(|a| a.t.as_ref()) else {
+            return Ok(None);
+        };
+        let tensor = Tensor::decode(proto);
+        tensor
+            .map(Some)
+            .map_err(|e| OpError::invalid(format!("{name}: {e}")))
+    }
+
     pub(crate) fn floats(&self, name: &str) -> Option<Vec<f64>> {
         self.attribute(name)
             .map(|a| a.floats.iter().map(|&f| f64::from(f)).collect())
     }
+}
+
+fn text_of<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, OpError> {
+    std::str::from_utf8(bytes).map_err(|_| OpError::invalid(format!("{name} is not UTF-8")))
 }
 
 /// A possibly negative axis of a tensor of this rank.

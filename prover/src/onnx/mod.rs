@@ -5,6 +5,7 @@
 //! graphs that differ in their constants only.
 
 mod caught;
+mod encodings;
 mod error;
 mod float;
 mod fold;
@@ -22,7 +23,9 @@ pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
 pub use ops::supported;
 pub use reference::Reference;
 
-pub(crate) use float::{Affine, Arithmetic, AxisView, FloatOp, Linear, Pointwise};
+pub(crate) use float::{
+    image, Affine, Arithmetic, AxisView, FloatOp, Linear, Pointwise, TreeNode, Trees,
+};
 
 /// The float graph of a model file, folded.
 ///
@@ -32,6 +35,7 @@ pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
     let model = import::decode(bytes)?;
     let mut graph = import::import(&model)?;
     fold::fold(&mut graph);
+    encodings::assign(&mut graph)?;
     Ok(graph)
 }
 

@@ -17,6 +17,10 @@ pub(crate) enum Attr<'a> {
     Float(f32),
     Ints(&'a [i64]),
     Floats(&'a [f32]),
+    Text(&'a str),
+    Texts(&'a [&'a str]),
+    /// A tensor of floats.
+    Tensor(&'a [f32]),
 }
 
 impl ModelBuilder {
@@ -81,7 +85,8 @@ impl ModelBuilder {
         self
     }
 
-    /// A node of the default domain, or of `ai.onnx.ml` when written `ml.Name`.
+    /// A node of the default domain, or of `ai.onnx.ml` when written `ml.Name`; several outputs with commas
+    /// between.
     pub(crate) fn node(
         mut self,
         operator: &str,
@@ -98,7 +103,7 @@ impl ModelBuilder {
             op_type: operator.into(),
             domain: domain.into(),
             input: inputs.iter().map(|&s| s.into()).collect(),
-            output: vec![output.into()],
+            output: output.split(',').map(Into::into).collect(),
             attribute: attributes
                 .iter()
                 .map(|(name, value)| attribute(name, value))
@@ -144,6 +149,23 @@ fn attribute(name: &str, value: &Attr<'_>) -> pb::AttributeProto {
         Attr::Floats(v) => {
             proto.floats = v.to_vec();
             AttributeType::Floats
+        }
+        Attr::Text(v) => {
+            proto.s = v.as_bytes().to_vec();
+            AttributeType::String
+        }
+        Attr::Texts(v) => {
+            proto.strings = v.iter().map(|s| s.as_bytes().to_vec()).collect();
+            AttributeType::Strings
+        }
+        Attr::Tensor(v) => {
+            proto.t = Some(pb::TensorProto {
+                dims: vec![v.len() as i64],
+                data_type: 1,
+                float_data: v.to_vec(),
+                ..Default::default()
+            });
+            AttributeType::Tensor
         }
     };
     proto.r#type = kind as i32;

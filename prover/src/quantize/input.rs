@@ -1,14 +1,15 @@
 //! Input numbers as integers: `round(v 2^scale_bits)`, half away from zero, saturating at the declared
-//! range.
+//! range. Images of float32 are exact: the number is rounded to float32, as the file's tensor would hold it.
 
-use super::skeleton::InputSpec;
+use super::skeleton::{InputEncoding, InputSpec};
+use crate::onnx::image;
 
 /// An input number that no integer stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// NaN.
-    #[error("an input is NaN; give a number")]
+    #[error("an input is NaN, and the model makes no provision for missing values; give a number")]
     NotANumber,
     /// Plus or minus infinity.
     #[error("an input is infinite; give a finite number")]
@@ -20,6 +21,13 @@ pub enum InputError {
 /// # Errors
 /// NaN and infinities.
 pub fn quantize_input(spec: &InputSpec, value: f64) -> Result<(i64, bool), InputError> {
+    match spec.encoding {
+        InputEncoding::Fixed => {}
+        InputEncoding::Float32 if value.is_nan() => return Err(InputError::NotANumber),
+        InputEncoding::Float32 | InputEncoding::Float32OrMissing => {
+            return Ok((image::image(value), false))
+        }
+    }
     if value.is_nan() {
         return Err(InputError::NotANumber);
     }
@@ -43,6 +51,7 @@ mod tests {
             shape: vec![1],
             scale_bits: 1,
             range_bits: 3,
+            encoding: InputEncoding::Fixed,
         };
         assert_eq!(quantize_input(&spec, 0.25), Ok((1, false)));
         assert_eq!(quantize_input(&spec, -0.25), Ok((-1, false)));

@@ -26,12 +26,14 @@ pub use function::FunctionError;
 pub use input::{quantize_input, InputError};
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
-pub use report::{report, DecisionAgreement, OutputError, Reference, Report, RowSource};
+pub use report::{
+    report, DecisionAgreement, LeafRounding, OutputError, Reference, Report, RowSource,
+};
 
 use calibrate::{lifted, Statistics};
 use lower::Lowered;
 use ranges::Widths;
-use skeleton::{InputSpec, IntegerModel, PrivateWeights, Reveal};
+use skeleton::{InputEncoding, InputSpec, IntegerModel, PrivateWeights, Reveal};
 
 /// One row: a flat vector for each model input.
 pub type Row = Vec<Vec<f64>>;
@@ -43,6 +45,8 @@ pub struct Quantized {
     pub model: IntegerModel,
     /// Error bounds of its tabled functions.
     pub functions: Vec<FunctionError>,
+    /// How the leaves of its trees are rounded.
+    pub leaves: Vec<LeafRounding>,
 }
 
 /// Greatest width of an input.
@@ -122,10 +126,12 @@ fn lower_twice(
     let Lowered {
         model,
         function_errors,
+        leaves,
     } = lower::lower(graph, inputs, means, widths, options, reveal)?;
     Ok(Quantized {
         model,
         functions: function_errors,
+        leaves,
     })
 }
 
@@ -174,13 +180,20 @@ fn input_specs(
                     ),
                 );
             }
-            if values.iter().any(|v| !v.is_finite()) {
+            let exact = port.encoding != InputEncoding::Fixed;
+            let missing = port.encoding == InputEncoding::Float32OrMissing;
+            if exact && !missing && values.iter().any(|v| v.is_nan()) {
+                return fail(number, format!("\"{}\" holds NaN", port.name));
+            }
+            if !exact && values.iter().any(|v| !v.is_finite()) {
                 return fail(number, format!("\"{}\" holds NaN or infinity", port.name));
             }
         }
     }
     let specs = graph.inputs.iter().enumerate().map(|(i, port)| {
-        let (scale_bits, range_bits) = if calibration.is_empty() {
+        let (scale_bits, range_bits) = if port.encoding != InputEncoding::Fixed {
+            (0, 31)
+        } else if calibration.is_empty() {
             (s, s + 11)
         } else {
             let greatest = calibration
@@ -207,6 +220,7 @@ fn input_specs(
             shape: port.shape.iter().map(|&d| d as u32).collect(),
             scale_bits,
             range_bits,
+            encoding: port.encoding,
         }
     });
     Ok(specs.collect())

@@ -142,6 +142,7 @@ impl Lowering<'_> {
                 scalars,
                 WeightRef::Linear(weights),
             ),
+            Op::Forest { .. } => Err(CircuitError::Forest),
             Op::Diagonal {
                 inputs,
                 shift,

@@ -206,6 +206,7 @@ fn two_functions() -> IntegerModel {
     let weights = PrivateWeights {
         linear: vec![random_weights(&mut rng, 2, 1, 10, 18)],
         diagonal: vec![],
+        forests: vec![],
     };
     let functions = vec![table("first", 3), table("second", 11)];
     IntegerModel {

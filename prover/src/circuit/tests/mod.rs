@@ -65,6 +65,7 @@ pub(crate) fn input(name: &str, len: u32, range_bits: u32) -> InputSpec {
         shape: vec![len],
         scale_bits: 12,
         range_bits,
+        encoding: InputEncoding::Fixed,
     }
 }
 
@@ -121,6 +122,7 @@ pub(crate) fn decision_model(seed: u8) -> IntegerModel {
             random_weights(&mut rng, 4, 1, 13, 24),
         ],
         diagonal: vec![],
+        forests: vec![],
     };
     IntegerModel {
         skeleton: skeleton(vec![input("x", 3, 15)], vec![], ops, vec![8]),
@@ -203,6 +205,7 @@ pub(crate) fn everything() -> IntegerModel {
             weights: vec![3000, -4000],
             biases: vec![77, -99],
         }],
+        forests: vec![],
     };
     IntegerModel {
         skeleton: skeleton(
@@ -538,6 +541,7 @@ fn outputs_released_out_of_order_or_in_part_keep_their_powers() {
         let weights = PrivateWeights {
             linear: vec![random_weights(&mut rng, 3, 3, 13, 24)],
             diagonal: vec![],
+            forests: vec![],
         };
         let model = IntegerModel {
             skeleton: skeleton(vec![input("x", 3, 15)], vec![], ops, released.clone()),

@@ -6,9 +6,11 @@
 mod affine;
 mod arithmetic;
 mod axis;
+pub(crate) mod image;
 mod linear;
 mod movement;
 mod pointwise;
+mod trees;
 
 pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
@@ -16,6 +18,7 @@ pub(crate) use axis::{argmax, softmax, AxisView};
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
 pub(crate) use pointwise::Pointwise;
+pub(crate) use trees::{TreeNode, Trees};
 
 /// A float operator.
 #[derive(Clone, Debug)]
@@ -38,6 +41,10 @@ pub(crate) enum FloatOp {
     },
     /// Elements of the operands, rearranged.
     Movement(Movement),
+    /// Private decision trees.
+    Trees(Trees),
+    /// Index 1 where the operand is above the level, else 0.
+    Above(f64),
 }
 
 impl FloatOp {
@@ -50,6 +57,11 @@ impl FloatOp {
             Self::Softmax(axis) => softmax(axis, inputs[0]),
             Self::ArgMax { axis, last } => argmax(axis, *last, inputs[0]),
             Self::Movement(op) => op.eval(inputs),
+            Self::Trees(op) => op.eval(inputs[0]),
+            Self::Above(level) => inputs[0]
+                .iter()
+                .map(|x| f64::from(u8::from(x > level)))
+                .collect(),
         }
     }
 
@@ -62,6 +74,8 @@ impl FloatOp {
             Self::Softmax(_) => "Softmax",
             Self::ArgMax { .. } => "ArgMax",
             Self::Movement(_) => "Movement",
+            Self::Trees(_) => "TreeEnsemble",
+            Self::Above(_) => "Above",
         }
     }
 
@@ -71,6 +85,7 @@ impl FloatOp {
             Self::Affine(op) => {
                 op.scale.as_ref().map_or(0, Vec::len) + op.offset.as_ref().map_or(0, Vec::len)
             }
+            Self::Trees(op) => op.parameters(),
             _ => 0,
         }
     }

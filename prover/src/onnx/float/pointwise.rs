@@ -12,6 +12,8 @@ pub(crate) enum Pointwise {
     Sigmoid,
     /// `tanh(x)`
     Tanh,
+    /// `offset - x`, offset 0 or 1.
+    From { offset: i64 },
 }
 
 impl Pointwise {
@@ -31,6 +33,7 @@ impl Pointwise {
             }
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Self::Tanh => x.tanh(),
+            Self::From { offset } => offset as f64 - x,
         }
     }
 
@@ -41,6 +44,7 @@ impl Pointwise {
             Self::Clip { .. } => "Clip",
             Self::Sigmoid => "Sigmoid",
             Self::Tanh => "Tanh",
+            Self::From { .. } => "Negate",
         }
     }
 }

@@ -33,6 +33,7 @@ mod squeeze;
 mod sub;
 mod tanh;
 mod transpose;
+mod tree_ensemble;
 mod unsqueeze;
 
 use super::error::OpError;
@@ -77,6 +78,17 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
         array_feature_extractor::import,
     ),
     ("ai.onnx.ml", "Scaler", scaler::import),
+    ("ai.onnx.ml", "TreeEnsemble", tree_ensemble::import),
+    (
+        "ai.onnx.ml",
+        "TreeEnsembleClassifier",
+        tree_ensemble::classifier::import,
+    ),
+    (
+        "ai.onnx.ml",
+        "TreeEnsembleRegressor",
+        tree_ensemble::regressor::import,
+    ),
     ("ai.onnx.ml", "ZipMap", identity::import),
 ];
 

@@ -11,6 +11,7 @@ mod axis;
 mod decision;
 mod linear;
 mod pointwise;
+mod trees;
 mod weights;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use super::error::QuantizeError;
 use super::function::{Curve, FunctionError};
 use super::options::QuantizeOptions;
 use super::ranges::{extend, Interval, Widths};
+use super::report::LeafRounding;
 use super::skeleton::{
     Activation, FunctionTable, InputSpec, IntegerModel, Op, OutputKind, OutputSpec, PrivateWeights,
     Reveal, ScalarId, Skeleton,
@@ -68,6 +70,7 @@ impl Formula {
 pub(crate) struct Lowered {
     pub(crate) model: IntegerModel,
     pub(crate) function_errors: Vec<FunctionError>,
+    pub(crate) leaves: Vec<LeafRounding>,
 }
 
 /// The integer graph under construction.
@@ -81,6 +84,8 @@ pub(crate) struct Lowering<'a> {
     intervals: Vec<Interval>,
     functions: Vec<FunctionTable>,
     function_errors: Vec<FunctionError>,
+    /// How the leaves of each forest are rounded.
+    leaves: Vec<LeafRounding>,
     tables: HashMap<(Curve, u32, u32), u32>,
     weights: PrivateWeights,
     weight_count: usize,
@@ -157,6 +162,7 @@ pub(crate) fn lower(
     Ok(Lowered {
         model,
         function_errors,
+        leaves: lowering.leaves,
     })
 }
 
@@ -191,6 +197,7 @@ impl<'a> Lowering<'a> {
             intervals: Vec::new(),
             functions: Vec::new(),
             function_errors: Vec::new(),
+            leaves: Vec::new(),
             tables: HashMap::new(),
             weights: PrivateWeights::default(),
             weight_count: 0,
@@ -240,6 +247,8 @@ impl<'a> Lowering<'a> {
             FloatOp::Pointwise(op) => self.pointwise(*op, node.inputs[0])?,
             FloatOp::Softmax(axis) => self.softmax(axis, node.inputs[0])?,
             FloatOp::ArgMax { axis, last } => self.argmax_node(axis, *last, node.inputs[0])?,
+            FloatOp::Trees(op) => self.trees(op, node.inputs[0])?,
+            FloatOp::Above(level) => self.above(*level, node.inputs[0])?,
             FloatOp::Movement(op) => {
                 let operands: Vec<Fixed> = node.inputs.iter().map(|&id| self.tensor(id)).collect();
                 let scale = operands.iter().map(|t| t.scale).max().unwrap_or(0);
