@@ -34,6 +34,7 @@ use super::config::pow2;
 use super::layout::{Layout, WeightCell};
 use super::model::{put, Assignment};
 use super::params::Scheme;
+use super::program::FOREST_COLUMNS;
 
 /// One digit of one lane of one column.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +96,19 @@ impl RegistrationShape {
                 }
             }
             rows.extend(layer_rows);
+        }
+        if let Some(forest) = &program.forest {
+            let nodes = layout.node_start..layout.node_start + forest.nodes;
+            for column in first..(first + count).min(FOREST_COLUMNS) {
+                for lane in forest.lanes(column) {
+                    let f = pow2(u64::from(program.weight_bits) * lane as u64);
+                    patterns
+                        .entry((column, lane))
+                        .or_default()
+                        .extend(nodes.clone().map(|r| (r, f)));
+                }
+            }
+            rows.extend(nodes);
         }
         rows.sort_unstable();
         let mut cells = vec![];

@@ -24,6 +24,7 @@ pub use encoding::{SkeletonError, MAX_SKELETON_BYTES};
 pub use error::QuantizeError;
 pub use function::FunctionError;
 pub use input::{quantize_input, InputError};
+pub(crate) use interpreter::walk;
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
 pub use report::{
@@ -143,9 +144,11 @@ fn needed_widths(weights: &PrivateWeights, options: &QuantizeOptions) -> Widths 
         .flat_map(|l| &l.weights)
         .map(|&w| bits(i64::from(w)))
         .max();
+    // Two digits for what a node of a tree holds.
+    let nodes = if weights.forests.is_empty() { 0 } else { 16 };
     let bias = all().flat_map(|l| &l.biases).map(|&b| bits(b)).max();
     Widths {
-        weight_bits: weight.unwrap_or(0).max(options.scale_bits),
+        weight_bits: weight.unwrap_or(0).max(options.scale_bits).max(nodes),
         // In steps of four, so that most models of one architecture agree.
         bias_bits: bias
             .unwrap_or(0)

@@ -15,6 +15,7 @@ use super::params::{CircuitParams, Scheme};
 use super::witness::{eval_slots, Cell, Challenges, PackedWeights, PhaseOne, PhaseZero};
 use crate::quantize::skeleton::*;
 
+pub(crate) mod forest;
 mod lookups;
 mod mask;
 
@@ -255,9 +256,15 @@ impl Case {
             .iter()
             .map(|x| eval_slots(&layout, &model.weights, x).unwrap())
             .collect();
-        let zero = PhaseZero::new(&layout, &cells, true, &mut ChaCha20Rng::from_seed([1; 32]));
-        let instance = instance(&layout, &cells);
         let weights = Arc::new(PackedWeights::new(&layout, &model.weights));
+        let zero = PhaseZero::new(
+            &layout,
+            &weights,
+            &cells,
+            true,
+            &mut ChaCha20Rng::from_seed([1; 32]),
+        );
+        let instance = instance(&layout, &cells);
         Case {
             shape: Arc::new(Shape { layout, plan }),
             weights,
@@ -561,12 +568,19 @@ fn outputs_released_out_of_order_or_in_part_keep_their_powers() {
                         row[s] = Cell {
                             a: row[left].a,
                             y: row[left].a,
+                            ..Cell::default()
                         };
                     }
                 }
             }
             let layout = &case.shape.layout;
-            let zero = PhaseZero::new(layout, &cells, true, &mut ChaCha20Rng::from_seed([1; 32]));
+            let zero = PhaseZero::new(
+                layout,
+                &PackedWeights::new(layout, &model.weights),
+                &cells,
+                true,
+                &mut ChaCha20Rng::from_seed([1; 32]),
+            );
             case.verify(zero, &instance(layout, &cells), None)
                 .expect_err("exchanged outputs are refused");
         }
