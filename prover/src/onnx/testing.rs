@@ -11,7 +11,7 @@ pub(crate) struct ModelBuilder {
 }
 
 /// An attribute's value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Attr<'a> {
     Int(i64),
     Float(f32),

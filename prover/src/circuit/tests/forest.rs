@@ -226,7 +226,7 @@ fn a_pointer_out_of_the_table_has_no_witness() {
     let mut zero = PhaseZero::new(
         &layout,
         &weights,
-        &[honest.clone()],
+        std::slice::from_ref(&honest),
         true,
         &mut ChaCha20Rng::from_seed([1; 32]),
     );
@@ -241,7 +241,7 @@ fn a_pointer_out_of_the_table_has_no_witness() {
     let plan = FixedPlan::new(&layout);
     let case = Case {
         k: layout.params.k,
-        instance: instance(&layout, &[honest.clone()]),
+        instance: instance(&layout, std::slice::from_ref(&honest)),
         cells: vec![honest],
         shape: Arc::new(Shape { layout, plan }),
         weights,

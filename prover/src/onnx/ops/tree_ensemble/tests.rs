@@ -46,7 +46,7 @@ fn regressor(mut attributes: Attributes<'_>) -> Vec<u8> {
 fn changed<'a>(mut attributes: Attributes<'a>, name: &str, value: Attr<'a>) -> Attributes<'a> {
     for (n, v) in &mut attributes {
         if *n == name {
-            *v = value.clone();
+            *v = value;
         }
     }
     attributes
@@ -217,7 +217,7 @@ fn two_classes_follow_onnxruntime() {
         let input = [x, 0.0].map(|v| quantize_input(&model.skeleton.inputs[0], v).unwrap().0);
         model.outputs_of(&model.eval(&input)).swap_remove(0).values
     };
-    let positive = classifier(INTS.clone(), "NONE", &[0.25, 0.75]);
+    let positive = classifier(INTS, "NONE", &[0.25, 0.75]);
     assert_eq!(
         label(&positive, 0.0, Reveal::Outputs),
         Values::Integers(vec![5])
@@ -227,7 +227,7 @@ fn two_classes_follow_onnxruntime() {
         Values::Integers(vec![9])
     );
     assert_eq!(numbers(&positive, &[2.0, 0.0]), [0.25, 0.75]);
-    let mixed = classifier(INTS.clone(), "NONE", &[-0.25, 0.75]);
+    let mixed = classifier(INTS, "NONE", &[-0.25, 0.75]);
     assert_eq!(
         label(&mixed, 0.0, Reveal::Outputs),
         Values::Integers(vec![5])
