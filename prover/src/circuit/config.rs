@@ -32,7 +32,7 @@ use halo2curves::bn256::Fr;
 
 use super::layout::{Class, Layout, Target};
 use super::params::Scheme;
-use super::program::{Form, SlotId, Source};
+use super::program::{Forest, Form, SlotId, Source};
 
 /// What a fixed column is for. Roles with equal content share one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +96,28 @@ pub(crate) enum Role {
     TableC0,
     /// Coefficient c1.
     TableC1,
+    /// 1 on the steps of the walks through the trees.
+    Step,
+    /// Key of a tree's root, on its first step.
+    RootKey,
+    /// 1 on the other steps, whose node the step before names.
+    Next,
+    /// 1 on a walk's last step, which ends in a leaf.
+    Leaf,
+    /// 1 on all steps and scores but the first: the sum of the leaves goes on.
+    Carry,
+    /// 1 on steps and scores.
+    Walk,
+    /// Factor of each score in the sum of the leaves.
+    ScoreFactor,
+    /// 1 on the last score, where nothing of the sum is left.
+    ScoreEnd,
+    /// 1 on the rows of the trees' nodes.
+    Node,
+    /// Number of a feature, key of a node.
+    Key,
+    /// 1 where features and nodes are provided.
+    Visited,
 }
 
 /// Content of the fixed columns, shared between roles of equal content.
@@ -210,6 +232,9 @@ impl FixedPlan {
                 }
             }
         }
+        if let Some(forest) = &program.forest {
+            forest_roles(layout, forest, &mut set);
+        }
         for &s in &program.inputs {
             set(Role::InputEnd, layout.end_row(s), Fr::ONE);
         }
@@ -286,6 +311,59 @@ impl FixedPlan {
     }
 }
 
+/// The fixed cells of the trees. Addresses of features and nodes lie above all rows: n + b for the features of
+/// instance b, n + B for nodes.
+fn forest_roles(layout: &Layout, forest: &Forest, set: &mut impl FnMut(Role, usize, Fr)) {
+    let batch = layout.batch();
+    let above = 1u64 << layout.params.k;
+    let nodes = Fr::from(above + batch as u64);
+    let features = |b: usize| Fr::from(above + b as u64);
+    for b in 0..batch {
+        for (j, &s) in forest.features.iter().enumerate() {
+            let row = layout.main_row(s, b);
+            set(Role::Address, row, features(b));
+            set(Role::Key, row, Fr::from(j as u64));
+            set(Role::Visited, row, Fr::ONE);
+        }
+        for step in 0..forest.trees * forest.depth {
+            let row = layout.main_row(forest.first_step + step, b);
+            set(Role::Reads, row, Fr::ONE);
+            set(Role::Step, row, Fr::ONE);
+            set(Role::Walk, row, Fr::ONE);
+            set(Role::LeftAddress, row, features(b));
+            set(Role::RightAddress, row, nodes);
+            let (tree, level) = (step / forest.depth, step % forest.depth);
+            if level == 0 {
+                set(Role::RootKey, row, Fr::from(tree as u64 + 1));
+            } else {
+                set(Role::Next, row, Fr::ONE);
+            }
+            if level + 1 == forest.depth {
+                set(Role::Leaf, row, Fr::ONE);
+            }
+            if step > 0 {
+                set(Role::Carry, row, Fr::ONE);
+            }
+        }
+        for (j, &s) in forest.scores.iter().enumerate() {
+            let row = layout.main_row(s, b);
+            set(Role::Walk, row, Fr::ONE);
+            set(Role::Carry, row, Fr::ONE);
+            set(Role::ScoreFactor, row, layout.score_factor(j));
+            if j + 1 == forest.scores.len() {
+                set(Role::ScoreEnd, row, Fr::ONE);
+            }
+        }
+    }
+    for i in 0..forest.nodes {
+        let row = layout.node_start + i;
+        set(Role::Address, row, nodes);
+        set(Role::Key, row, Fr::from(i as u64 + 1));
+        set(Role::Visited, row, Fr::ONE);
+        set(Role::Node, row, Fr::ONE);
+    }
+}
+
 /// How many slots read each slot through the copy lookup.
 pub(crate) fn read_counts(layout: &Layout) -> Vec<u64> {
     let mut counts = vec![0; layout.program.slots.len()];
@@ -325,6 +403,18 @@ pub(crate) struct FunctionColumns {
     pub(crate) h_table: Column<Advice>,
 }
 
+/// The columns of the trees.
+#[derive(Clone, Debug)]
+pub(crate) struct ForestColumns {
+    /// What a step's node holds beside feature and threshold.
+    pub(crate) yes: Column<Advice>,
+    pub(crate) no: Column<Advice>,
+    /// Sum of the leaves so far.
+    pub(crate) score: Column<Advice>,
+    /// How often each node and feature is read.
+    pub(crate) visits: Column<Advice>,
+}
+
 /// All columns and challenges.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -343,6 +433,7 @@ pub(crate) struct Config {
     pub(crate) folded: Option<(Column<Advice>, Column<Advice>)>,
     pub(crate) reads: Option<ReadColumns>,
     pub(crate) functions: Option<FunctionColumns>,
+    pub(crate) forest: Option<ForestColumns>,
     pub(crate) fixed: Vec<Column<Fixed>>,
     pub(crate) instance: Column<Instance>,
     pub(crate) beta: Challenge,
@@ -394,6 +485,12 @@ impl Config {
         let read0 = has_reads.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
         let function0 =
             has_functions.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
+        let forest = layout.program.forest.as_ref().map(|_| ForestColumns {
+            yes: cs.advice_column(),
+            no: cs.advice_column(),
+            score: cs.advice_column(),
+            visits: cs.advice_column(),
+        });
         let challenge = |cs: &mut ConstraintSystem<Fr>| cs.challenge_usable_after(FirstPhase);
         let (beta, eps, gamma, alpha, theta) = (
             challenge(cs),
@@ -439,6 +536,7 @@ impl Config {
             folded,
             reads,
             functions,
+            forest,
             fixed,
             instance,
             beta,
@@ -462,6 +560,9 @@ impl Config {
         }
         if let Some(f) = &self.functions {
             columns.extend([f.c0, f.c1, f.multiplicity]);
+        }
+        if let Some(f) = &self.forest {
+            columns.extend([f.yes, f.no, f.score, f.visits]);
         }
         columns
     }
@@ -515,7 +616,7 @@ impl Config {
         for class in &layout.classes {
             let q = role(Role::Class(*class)).expect("a class in use has rows");
             let acc = match (class.target, &self.reads) {
-                (Target::Free, _) => None,
+                (Target::Free | Target::Score, _) => None,
                 (Target::Linear, _) => Some(y()),
                 (_, reads) => Some(
                     reads
@@ -740,6 +841,7 @@ impl Config {
             let theta2 = theta.clone() * theta.clone();
             let theta3 = theta2.clone() * theta.clone();
             let theta4 = theta2.clone() * theta2.clone();
+            let theta5 = theta4.clone() * theta.clone();
             let (mut right_tuple, mut is_function) = (
                 alpha.clone() + right.clone() + theta.clone() * local_or_zero(Role::RightAddress),
                 zero(),
@@ -793,7 +895,10 @@ impl Config {
                 });
                 helpers = helpers - h;
             }
-            let local = reading.clone() - is_function;
+
+            let step = role(Role::Step).unwrap_or_else(zero);
+            let local = reading.clone() - is_function - step.clone();
+            let right_number = right.clone();
             let product = local_or_zero(Role::Product) * left.clone() * right.clone();
             let affine = local_or_zero(Role::LeftFactor) * left.clone()
                 + local_or_zero(Role::RightFactor) * right
@@ -803,6 +908,49 @@ impl Config {
                 reads.h_right.cur::<Fr>(),
                 reads.h_provider.cur::<Fr>(),
             );
+            // A step reads its feature by number and its node by key; features and nodes are provided.
+            let (mut feature, mut node, mut provided) = (zero(), zero(), zero());
+            if let Some(f) = &self.forest {
+                let next = role(Role::Next).unwrap_or_else(zero);
+                let root = role(Role::RootKey).expect("each tree has a root");
+                let nodes = role(Role::Node).expect("trees have nodes");
+                let key = role(Role::Key).expect("nodes have keys");
+                let back = -(batch as i32);
+                let (yes, no) = (f.yes.cur::<Fr>(), f.no.cur::<Fr>());
+                let threshold = yl.clone() + left.clone();
+                let beta = self.beta.expr();
+                let beta2 = beta.clone() * beta.clone();
+                let cells = beta.clone() * threshold
+                    + beta2.clone() * yes.clone()
+                    + beta2 * beta * no.clone();
+                // Child yes[0] + 1 - bit, and keys count from 1.
+                let child = f.yes.rot::<Fr>(back) + constant(Fr::from(2)) - self.a.rot::<Fr>(back);
+                feature = theta5.clone() * step.clone() * hl.clone() * right_number;
+                node =
+                    step * hr.clone() * cells + theta5.clone() * hr.clone() * (root + next * child);
+                provided = on.clone() * theta5 * hp.clone() * key
+                    + nodes.clone() * hp.clone() * self.v.cur::<Fr>()
+                    - role(Role::Visited).expect("nodes are visited") * f.visits.cur::<Fr>();
+                let carry = role(Role::Carry).unwrap_or_else(zero);
+                let leaf = role(Role::Leaf).expect("each walk ends");
+                let walk = role(Role::Walk).expect("there are steps");
+                let factor = role(Role::ScoreFactor).expect("there are scores");
+                let end = role(Role::ScoreEnd).expect("there are scores");
+                let score = f.score.cur::<Fr>();
+                cs.create_gate("trees", |_| {
+                    vec![
+                        (
+                            "score = score_prev + leaf - 2^(s j) a",
+                            walk * score.clone()
+                                - carry * f.score.rot::<Fr>(back)
+                                - leaf * (no.clone() + a() * (yes - no))
+                                + factor * a(),
+                        ),
+                        ("score = 0 after the last", end * score),
+                        ("a = 0 on nodes", nodes * a()),
+                    ]
+                });
+            }
             cs.create_gate("local", |_| {
                 vec![
                     ("y = p l r + f l + g r + c", local * yl - product - affine),
@@ -813,17 +961,19 @@ impl Config {
                             * (alpha.clone()
                                 + theta.clone() * local_or_zero(Role::LeftAddress)
                                 + left)
+                            + feature
                             - reading.clone(),
                     ),
                     (
                         "h (alpha + theta address + right) = on",
-                        on.clone() * hr.clone() * right_tuple - reading,
+                        on.clone() * hr.clone() * right_tuple + node - reading,
                     ),
                     (
                         "h (alpha + theta address + a) = reads",
                         on.clone()
                             * hp.clone()
                             * (alpha.clone() + theta * local_or_zero(Role::Address) + a())
+                            + provided
                             - local_or_zero(Role::ReadCount),
                     ),
                 ]

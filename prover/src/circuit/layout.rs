@@ -12,10 +12,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use halo2curves::bn256::Fr;
+
+use super::config::pow2;
 use super::params::CircuitParams;
-use super::program::{Form, Program, SlotId, Source, WeightRef};
+use super::program::{Form, Program, SlotId, Source, WeightRef, FOREST_COLUMNS};
 use super::CircuitError;
-use crate::quantize::skeleton::{FunctionTable, IntegerModel, PrivateWeights, Skeleton};
+use crate::quantize::skeleton::{
+    ForestNode, FunctionTable, IntegerModel, PrivateWeights, Skeleton,
+};
 
 /// A looked-up limb cell of a slot's form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,10 @@ pub(crate) enum Target {
     Local,
     /// `yl`, bound by the gate of a tabled function.
     Function(usize),
+    /// `yl`, which is the node's threshold less its feature.
+    Step,
+    /// Nothing but the chain of scores.
+    Score,
 }
 
 /// The layout of a circuit: a function of the skeleton and the parameters.
@@ -67,6 +76,8 @@ pub struct Layout {
     pub(crate) zone_start: Vec<usize>,
     /// Rows of each layer's bias digits, least significant first.
     pub(crate) bias_rows: Vec<Vec<usize>>,
+    /// First row of the trees' table of nodes, which follows the zones.
+    pub(crate) node_start: usize,
     /// Rows in use.
     pub(crate) rows: usize,
     /// First blinding row u.
@@ -158,6 +169,16 @@ impl Layout {
             }
         }
 
+        let node_start = row;
+        if let Some(forest) = &program.forest {
+            if rho != 1 {
+                return Err(CircuitError::Params {
+                    reason: "trees need rows_per_slot = 1".into(),
+                });
+            }
+            row += forest.nodes;
+        }
+
         // 3. Limits. No column is read at more rotations than the limb columns are, or three.
         let n = 1usize << params.k;
         let rotations = cells.div_ceil(limb_columns);
@@ -186,7 +207,13 @@ impl Layout {
             classes.insert(class_of(&slot.source, slot.form));
         }
         let mut layout = Layout {
-            weight_columns: program.layers.iter().map(|l| l.groups()).max().unwrap_or(0),
+            weight_columns: program
+                .layers
+                .iter()
+                .map(|l| l.groups())
+                .chain(program.forest.iter().map(|_| FOREST_COLUMNS))
+                .max()
+                .unwrap_or(0),
             params: params.clone(),
             program,
             functions,
@@ -198,6 +225,7 @@ impl Layout {
             order,
             zone_start,
             bias_rows,
+            node_start,
             rows: row,
             usable,
             classes: classes.into_iter().collect(),
@@ -396,6 +424,18 @@ impl Layout {
                 }
             }
         }
+        if let Some(forest) = &self.program.forest {
+            let bits = self.program.weight_bits;
+            for (i, node) in weights.forests[forest.weights].iter().enumerate() {
+                for (c, column) in columns.iter_mut().enumerate().take(FOREST_COLUMNS) {
+                    column.push(WeightCell {
+                        row: self.node_start + i,
+                        lane_bits: bits,
+                        lanes: forest.cell(node, c, bits),
+                    });
+                }
+            }
+        }
         columns
     }
 
@@ -410,10 +450,37 @@ impl Layout {
         }
     }
 
+    /// Factor of a score in the sum of the leaves.
+    pub(crate) fn score_factor(&self, output: usize) -> Fr {
+        let forest = self.program.forest.as_ref();
+        let lanes = forest.map_or(0, |f| f.score_lanes) * output;
+        pow2(u64::from(self.program.weight_bits) * lanes as u64)
+    }
+
     /// Refuses private weights of another shape or outside the declared ranges.
     pub(crate) fn check_weights(&self, model: &IntegerModel) -> Result<(), CircuitError> {
         let bad = |reason: String| Err(CircuitError::Weights { reason });
         let bound = self.weight_bound();
+        if let Some(forest) = &self.program.forest {
+            let table = model.weights.forests.get(forest.weights);
+            let fits = |n: &ForestNode| {
+                let scores = forest.scores.len();
+                n.yes.len() == scores && n.no.len() == scores
+            };
+            if !table.is_some_and(|t| t.len() == forest.nodes && t.iter().all(fits)) {
+                return bad("the trees have another size".into());
+            }
+            let range = -bound..bound;
+            let inside = |n: &ForestNode| {
+                (0..FOREST_COLUMNS).all(|c| {
+                    let lanes = forest.cell(n, c, self.program.weight_bits);
+                    lanes.iter().all(|v| range.contains(v))
+                })
+            };
+            if !table.is_some_and(|t| t.iter().all(inside)) {
+                return bad("a node lies outside the declared range".into());
+            }
+        }
         for (l, layer) in self.program.layers.iter().enumerate() {
             let (w, expected) = match layer.weights {
                 WeightRef::Linear(x) => (
@@ -470,6 +537,8 @@ fn class_of(source: &Source, form: Form) -> Class {
         Source::Linear { .. } => Target::Linear,
         Source::Local { .. } => Target::Local,
         Source::Function { function, .. } => Target::Function(*function),
+        Source::Step { .. } => Target::Step,
+        Source::Score { .. } => Target::Score,
     };
     Class { form, target }
 }

@@ -32,6 +32,17 @@ pub enum CircuitError {
         /// The function.
         function: String,
     },
+    /// Several tree ensembles.
+    #[error("proofs cover one tree ensemble a model and this one has several; join them in one operator")]
+    Forests,
+    /// More scores than one cell holds.
+    #[error("the trees make {scores} scores and a proof holds {most} at most; use fewer classes or trees")]
+    ForestScores {
+        /// Scores that the trees make.
+        scores: u32,
+        /// Most that fit.
+        most: u32,
+    },
     /// The rows do not fit.
     #[error("the circuit needs {rows} rows and k = {k} has {usable}; choose a greater k or a smaller batch")]
     DoesNotFit {
@@ -61,7 +72,7 @@ pub enum CircuitError {
         reason: String,
     },
     /// There is nothing to keep private.
-    #[error("the released values of this model depend on no private weight; clearproof proves models with a linear layer")]
+    #[error("the released values of this model depend on no private weight; clearproof proves models with a linear layer or trees")]
     NothingPrivate,
     /// No parameters fit.
     #[error(

@@ -34,6 +34,7 @@ use super::config::pow2;
 use super::layout::{Layout, WeightCell};
 use super::model::{put, Assignment};
 use super::params::Scheme;
+use super::program::FOREST_COLUMNS;
 
 /// One digit of one lane of one column.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +96,19 @@ impl RegistrationShape {
                 }
             }
             rows.extend(layer_rows);
+        }
+        if let Some(forest) = &program.forest {
+            let nodes = layout.node_start..layout.node_start + forest.nodes;
+            for column in first..(first + count).min(FOREST_COLUMNS) {
+                for lane in forest.lanes(column) {
+                    let f = pow2(u64::from(program.weight_bits) * lane as u64);
+                    patterns
+                        .entry((column, lane))
+                        .or_default()
+                        .extend(nodes.clone().map(|r| (r, f)));
+                }
+            }
+            rows.extend(nodes);
         }
         rows.sort_unstable();
         let mut cells = vec![];
@@ -505,6 +519,37 @@ mod tests {
                 .map_err(|e| e.iter().map(|f| f.to_string()).collect::<Vec<_>>())?;
         }
         Ok(())
+    }
+
+    /// The cells of a table of trees: honest ones pass, a changed cell and a digit too many do not.
+    #[test]
+    fn trees_are_registered() {
+        let model = super::super::tests::forest::model(2, 1);
+        let (params, layout) = params(&model.skeleton, 1, 6, 1);
+        let cells = layout.weight_cells(&model.weights);
+        let packed = PackedWeights::new(&layout, &model.weights).columns;
+        let shape = Arc::new(RegistrationShape::new(&layout, 0, layout.weight_columns));
+        let verify = |edit: &dyn Fn(&mut RegistrationWitness)| {
+            let mut rng = ChaCha20Rng::from_seed([5; 32]);
+            let mut witness = RegistrationWitness::new(&shape, &cells, &packed, &mut rng);
+            edit(&mut witness);
+            let circuit = RegistrationCircuit {
+                shape: Some(shape.clone()),
+                witness: Some(Arc::new(witness)),
+            };
+            let prover = MockProver::run(params.k, &circuit, vec![]).unwrap();
+            prover.verify().map_err(|e| e[0].to_string())
+        };
+        assert_eq!(verify(&|_| ()), Ok(()));
+        for column in 0..4 {
+            for at in [0, 5, 12] {
+                let failure = verify(&|w| w.columns[column][at].1 += Fr::ONE).unwrap_err();
+                assert!(failure.contains("V = sum"), "{failure}");
+                // A lane that no cell of the column has.
+                let failure = verify(&|w| w.columns[column][at].1 += pow2(230)).unwrap_err();
+                assert!(failure.contains("V = sum"), "{failure}");
+            }
+        }
     }
 
     #[test]

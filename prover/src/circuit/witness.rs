@@ -4,22 +4,25 @@
 //! field arithmetic with the challenges. The circuit's columns are produced here once and
 //! assigned as they are.
 
-use ff::{BatchInvert, Field};
+use ff::{BatchInvert, Field, PrimeField};
 use halo2curves::bn256::Fr;
 use rand_core::RngCore;
 use rayon::prelude::*;
 
 use super::config::{int, pow2, read_counts, FixedPlan, Role};
 use super::layout::{Layout, WeightCell};
-use super::program::{Form, Source, WeightRef};
+use super::program::{Forest, Form, Program, Source, WeightRef, FOREST_COLUMNS};
 use super::CircuitError;
-use crate::quantize::skeleton::PrivateWeights;
+use crate::quantize::skeleton::{ForestNode, PrivateWeights};
+use crate::quantize::walk;
 
 /// Value and accumulator of one slot in one row of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub(crate) a: i128,
     pub(crate) y: i128,
+    /// The node of a step.
+    pub(crate) node: usize,
 }
 
 /// Private weights packed for the circuit.
@@ -38,6 +41,20 @@ impl PackedWeights {
             .map(|c| c.iter().map(|cell| (cell.row, pack(cell))).collect())
             .collect();
         PackedWeights { columns }
+    }
+
+    /// The four cells of each node of the trees.
+    fn nodes(&self, layout: &Layout) -> Vec<[Fr; FOREST_COLUMNS]> {
+        let Some(forest) = &layout.program.forest else {
+            return vec![];
+        };
+        let mut nodes = vec![[Fr::ZERO; FOREST_COLUMNS]; forest.nodes];
+        for (c, column) in self.columns.iter().enumerate().take(FOREST_COLUMNS) {
+            for (row, w) in column.iter().filter(|(row, _)| *row >= layout.node_start) {
+                nodes[row - layout.node_start][c] = *w;
+            }
+        }
+        nodes
     }
 
     /// `V = sum_k beta^k w_k` on each row.
@@ -135,6 +152,7 @@ fn eval_slot(
                 denominator,
                 ..
             } => vec![*numerator, *denominator],
+            Source::Step { .. } | Source::Score { .. } => trees(program).features.clone(),
         };
         let missing: Vec<usize> = needs.into_iter().filter(|n| !done[*n]).collect();
         if !missing.is_empty() {
@@ -151,7 +169,10 @@ fn eval_slot(
                         reason: format!("value {index} lies outside the declared range"),
                     });
                 }
-                cells[s] = Cell { a: x, y: 0 };
+                cells[s] = Cell {
+                    a: x,
+                    ..Cell::default()
+                };
                 done[s] = true;
             }
             Source::Linear { layer, .. } => {
@@ -162,6 +183,12 @@ fn eval_slot(
                         done[o] = true;
                     }
                 }
+            }
+            Source::Step { .. } | Source::Score { .. } => {
+                let forest = trees(program);
+                eval_forest(forest, weights, cells);
+                let steps = forest.trees * forest.depth + forest.scores.len();
+                done[forest.first_step..forest.first_step + steps].fill(true);
             }
             source => {
                 let y = match source {
@@ -197,11 +224,15 @@ fn eval_slot(
                         }
                         (2 * (n << scale_bits) + d).div_euclid(2 * d)
                     }
-                    Source::Input { .. } | Source::Linear { .. } => unreachable!("handled above"),
+                    Source::Input { .. }
+                    | Source::Linear { .. }
+                    | Source::Step { .. }
+                    | Source::Score { .. } => unreachable!("handled above"),
                 };
                 cells[s] = Cell {
                     a: activate(program.slots[s].form, y),
                     y,
+                    node: 0,
                 };
                 done[s] = true;
             }
@@ -268,7 +299,41 @@ fn eval_layer(layout: &Layout, weights: &PrivateWeights, l: usize, cells: &mut [
         cells[o] = Cell {
             a: activate(layout.program.slots[o].form, ys[j]),
             y: ys[j],
+            node: 0,
         };
+    }
+}
+
+fn trees(program: &Program) -> &Forest {
+    let forest = program.forest.as_ref();
+    forest.expect("a program with steps has trees")
+}
+
+/// All walks, and the scores they end with.
+fn eval_forest(forest: &Forest, weights: &PrivateWeights, cells: &mut [Cell]) {
+    let table = &weights.forests[forest.weights];
+    let x: Vec<i64> = forest.features.iter().map(|s| cells[*s].a as i64).collect();
+    for tree in 0..forest.trees {
+        for (level, (node, bit)) in walk(table, &x, tree, forest.depth).enumerate() {
+            let ForestNode {
+                feature, threshold, ..
+            } = &table[node];
+            cells[forest.first_step + tree * forest.depth + level] = Cell {
+                a: i128::from(bit),
+                y: i128::from(*threshold) - i128::from(x[*feature as usize]),
+                node,
+            };
+            if level + 1 == forest.depth {
+                let values = if bit {
+                    &table[node].yes
+                } else {
+                    &table[node].no
+                };
+                for (score, v) in forest.scores.iter().zip(values) {
+                    cells[*score].a += i128::from(*v);
+                }
+            }
+        }
     }
 }
 
@@ -287,12 +352,19 @@ pub(crate) struct PhaseZero {
     pub(crate) c0: Vec<Fr>,
     pub(crate) c1: Vec<Fr>,
     pub(crate) function_multiplicity: Vec<u64>,
+    /// What the nodes of the steps hold, and the running sum of the leaves.
+    pub(crate) yes: Vec<Fr>,
+    pub(crate) no: Vec<Fr>,
+    pub(crate) score: Vec<Fr>,
+    /// How often each node and each feature is read.
+    pub(crate) visits: Vec<u64>,
 }
 
 impl PhaseZero {
     /// Fills the columns from the slots of every row of the batch.
     pub(crate) fn new(
         layout: &Layout,
+        weights: &PackedWeights,
         batch: &[Vec<Cell>],
         masked: bool,
         rng: &mut impl RngCore,
@@ -314,17 +386,51 @@ impl PhaseZero {
             c0: some(functions),
             c1: some(functions),
             function_multiplicity: if functions { vec![0; n] } else { vec![] },
+            yes: some(program.forest.is_some()),
+            no: some(program.forest.is_some()),
+            score: some(program.forest.is_some()),
+            visits: if program.forest.is_some() {
+                vec![0; n]
+            } else {
+                vec![]
+            },
         };
         let table_start = function_rows(layout);
+        let node_cells = weights.nodes(layout);
         for (s, slot) in program.slots.iter().enumerate() {
             let looked = layout.looked_up(s);
             for (b, cells) in batch.iter().enumerate() {
-                let Cell { a, y } = cells[s];
+                let Cell { a, y, node } = cells[s];
                 let row = layout.main_row(s, b);
                 p.a[row] = int(a);
                 let mut r = 0;
                 match &slot.source {
                     Source::Input { .. } | Source::Quotient { .. } => {}
+                    Source::Step { step } => {
+                        let forest = trees(program);
+                        let [feature, threshold, yes, no] = node_cells[node];
+                        p.yl[row] = int(y);
+                        p.left[row] = threshold - int(y);
+                        p.right[row] = feature;
+                        (p.yes[row], p.no[row]) = (yes, no);
+                        p.score[row] = match *step {
+                            0 => Fr::ZERO,
+                            _ => p.score[row - layout.batch()],
+                        };
+                        if (step + 1) % forest.depth == 0 {
+                            p.score[row] += if a == 1 { yes } else { no };
+                        }
+                        p.visits[layout.node_start + node] += 1;
+                        let number = feature.to_repr();
+                        let slot = forest.features[usize::from(number[0])
+                            | usize::from(number[1]) << 8
+                            | usize::from(number[2]) << 16];
+                        p.visits[layout.main_row(slot, b)] += 1;
+                    }
+                    Source::Score { output } => {
+                        let factor = layout.score_factor(*output);
+                        p.score[row] = p.score[row - layout.batch()] - factor * int(a);
+                    }
                     Source::Linear { .. } => p.y[row] = int(y),
                     Source::Local { left, right, .. } => {
                         p.yl[row] = int(y);
@@ -440,6 +546,10 @@ impl PhaseZero {
         columns.extend(optional.into_iter().filter(|c| !c.is_empty()).cloned());
         if !self.function_multiplicity.is_empty() {
             columns.push(small(&self.function_multiplicity));
+        }
+        if !self.visits.is_empty() {
+            columns.extend([self.yes.clone(), self.no.clone(), self.score.clone()]);
+            columns.push(small(&self.visits));
         }
         columns
     }
@@ -630,6 +740,24 @@ impl PhaseOne {
                     h_right[*row] += theta2 * tag[*row] + theta3 * p.c0[*row] + theta4 * p.c1[*row];
                 }
             }
+            if program.forest.is_some() {
+                let key = theta2.square() * c.theta;
+                let (beta2, beta3) = (c.beta.square(), c.beta.square() * c.beta);
+                let roots = address(Role::RootKey);
+                for (row, _) in column(Role::Step) {
+                    let row = *row;
+                    h_left[row] += key * p.right[row];
+                    let mut node = roots[row];
+                    if node == Fr::ZERO {
+                        let before = row - batch;
+                        node = p.yes[before] - p.a[before] + Fr::from(2);
+                    }
+                    h_right[row] += key * node
+                        + c.beta * (p.yl[row] + p.left[row])
+                        + beta2 * p.yes[row]
+                        + beta3 * p.no[row];
+                }
+            }
             let counts = read_counts(layout);
             let mut provided = zeros();
             for (s, count) in counts.iter().enumerate().filter(|(_, c)| **c > 0) {
@@ -638,6 +766,15 @@ impl PhaseOne {
                     h_provider[row] = c.alpha + c.theta * Fr::from(row as u64) + p.a[row];
                     provided[row] = Fr::from(*count);
                 }
+            }
+            let (own, keys) = (address(Role::Address), address(Role::Key));
+            let key = theta2.square() * c.theta;
+            for (row, _) in column(Role::Visited) {
+                h_provider[*row] = c.alpha + c.theta * own[*row] + key * keys[*row] + p.a[*row];
+                if *row >= layout.node_start {
+                    h_provider[*row] += v[*row];
+                }
+                provided[*row] = Fr::from(p.visits[*row]);
             }
             // Zeros stay zeros in a batch inversion.
             h_left.iter_mut().batch_invert();

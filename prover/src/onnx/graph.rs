@@ -6,7 +6,7 @@
 //! graph is built with one row, so that extent is 1.
 
 use super::float::FloatOp;
-use crate::quantize::skeleton::Missing;
+use crate::quantize::skeleton::{InputEncoding, Missing};
 
 /// Number of a value.
 pub(crate) type ValueId = usize;
@@ -76,6 +76,8 @@ pub struct Port {
     pub fixed_rows: Option<usize>,
     /// How the numbers read.
     pub kind: Kind,
+    /// How an input's numbers become integers.
+    pub encoding: InputEncoding,
     /// Element type code of `TensorProto.DataType`, 0 where unknown.
     pub(crate) element_type: i32,
     pub(crate) value: ValueId,

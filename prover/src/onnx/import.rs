@@ -23,6 +23,7 @@ use super::limits::{
 };
 use super::ops;
 use super::tensor::{element_count, text_weight, Data, Tensor};
+use crate::quantize::skeleton::InputEncoding;
 
 /// What a name stands for while importing.
 #[derive(Clone, Debug)]
@@ -242,6 +243,7 @@ pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
             batched: value.row_axis.is_some(),
             fixed_rows: None,
             kind: value.kind.clone(),
+            encoding: InputEncoding::Fixed,
             element_type: tensor_type(proto).map_or(0, |t| t.elem_type),
             value: id,
             replacements: Vec::new(),
@@ -410,6 +412,7 @@ impl Builder {
                 batched,
                 fixed_rows: leading.filter(|_| batched),
                 kind,
+                encoding: InputEncoding::Fixed,
                 element_type: tensor.elem_type,
                 value,
                 replacements: Vec::new(),
@@ -726,31 +729,46 @@ impl NodeView<'_> {
         self.attribute(name).map_or(default, |a| f64::from(a.f))
     }
 
-    /// A string attribute.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, OpError> {
-        let text = self.attribute(name).map(|a| String::from_utf8(a.s.clone()));
-        text.transpose()
-            .map_err(|_| OpError::invalid(format!("{name} is not UTF-8")))
-    }
-
-    /// An attribute of strings.
-    pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, OpError> {
-        let decode = |a: &pb::AttributeProto| {
-            let strings = a.strings.iter().map(|s| String::from_utf8(s.clone()));
-            strings.collect::<Result<Vec<String>, _>>()
-        };
-        let texts = self.attribute(name).map(decode).transpose();
-        texts.map_err(|_| OpError::invalid(format!("{name} is not UTF-8")))
-    }
-
     pub(crate) fn ints(&self, name: &str) -> Option<&[i64]> {
         self.attribute(name).map(|a| a.ints.as_slice())
+    }
+
+    /// An attribute of bytes that should be text.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, OpError> {
+        let text = |a| text_of(a, name);
+        self.attribute(name).map(|a| text(&a.s)).transpose()
+    }
+
+    /// An attribute that lists text.
+    pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, OpError> {
+        match self.attribute(name) {
+            Some(a) if !a.strings.is_empty() => {
+                let all = a.strings.iter().map(|s| text_of(s, name));
+                Ok(Some(all.collect::<Result<_, _>>()?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// An attribute that holds a tensor.
+    pub(crate) fn tensor(&self, name: &str) -> Result<Option<Tensor>, OpError> {
+        let Some(proto) = self.attribute(name).and_then(|a| a.t.as_ref()) else {
+            return Ok(None);
+        };
+        let tensor = Tensor::decode(proto);
+        tensor
+            .map(Some)
+            .map_err(|e| OpError::invalid(format!("{name}: {e}")))
     }
 
     pub(crate) fn floats(&self, name: &str) -> Option<Vec<f64>> {
         self.attribute(name)
             .map(|a| a.floats.iter().map(|&f| f64::from(f)).collect())
     }
+}
+
+fn text_of<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, OpError> {
+    std::str::from_utf8(bytes).map_err(|_| OpError::invalid(format!("{name} is not UTF-8")))
 }
 
 /// A possibly negative axis of a tensor of this rank.

@@ -5,6 +5,7 @@
 //! graphs that differ in their constants only.
 
 mod caught;
+mod encodings;
 mod error;
 mod float;
 mod fold;
@@ -25,7 +26,8 @@ pub use ops::supported;
 pub use reference::Reference;
 
 pub(crate) use float::{
-    Affine, Arithmetic, AxisView, FloatOp, Linear, Norm, Pointwise, Reduction, Relation, Threshold,
+    image, Affine, Arithmetic, AxisView, FloatOp, Linear, Norm, Pointwise, Reduction, Relation,
+    Threshold, TreeNode, Trees,
 };
 
 /// The float graph of a model file, folded.
@@ -38,6 +40,7 @@ pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
     impute::resolve(&mut graph)?;
     rewrite::rewrite(&mut graph);
     fold::fold(&mut graph);
+    encodings::assign(&mut graph)?;
     Ok(graph)
 }
 

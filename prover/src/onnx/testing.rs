@@ -11,7 +11,7 @@ pub(crate) struct ModelBuilder {
 }
 
 /// An attribute's value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Attr<'a> {
     Int(i64),
     Float(f32),
@@ -19,6 +19,8 @@ pub(crate) enum Attr<'a> {
     Floats(&'a [f32]),
     Text(&'a str),
     Texts(&'a [&'a str]),
+    /// A tensor of floats.
+    Tensor(&'a [f32]),
 }
 
 impl ModelBuilder {
@@ -97,7 +99,8 @@ impl ModelBuilder {
         self
     }
 
-    /// A node of the default domain, or of `ai.onnx.ml` when written `ml.Name`.
+    /// A node of the default domain, or of `ai.onnx.ml` when written `ml.Name`; several outputs with commas
+    /// between.
     pub(crate) fn node(
         mut self,
         operator: &str,
@@ -114,7 +117,7 @@ impl ModelBuilder {
             op_type: operator.into(),
             domain: domain.into(),
             input: inputs.iter().map(|&s| s.into()).collect(),
-            output: vec![output.into()],
+            output: output.split(',').map(Into::into).collect(),
             attribute: attributes
                 .iter()
                 .map(|(name, value)| attribute(name, value))
@@ -168,6 +171,23 @@ fn attribute(name: &str, value: &Attr<'_>) -> pb::AttributeProto {
         Attr::Floats(v) => {
             proto.floats = v.to_vec();
             AttributeType::Floats
+        }
+        Attr::Text(v) => {
+            proto.s = v.as_bytes().to_vec();
+            AttributeType::String
+        }
+        Attr::Texts(v) => {
+            proto.strings = v.iter().map(|s| s.as_bytes().to_vec()).collect();
+            AttributeType::Strings
+        }
+        Attr::Tensor(v) => {
+            proto.t = Some(pb::TensorProto {
+                dims: vec![v.len() as i64],
+                data_type: 1,
+                float_data: v.to_vec(),
+                ..Default::default()
+            });
+            AttributeType::Tensor
         }
     };
     proto.r#type = kind as i32;

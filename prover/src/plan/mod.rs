@@ -65,6 +65,8 @@ pub fn plan(
             let slots = program.slots.len();
             let most =
                 ((1usize << k) / (slots * batch as usize + 1)).min(if batch > 1 { 3 } else { 12 });
+            // The nodes of trees take one row each.
+            let most = if program.forest.is_some() { 1 } else { most };
             let mut fits = false;
             for rho in 1..=most.max(1) {
                 params.rows_per_slot = rho as u32;
@@ -105,6 +107,9 @@ fn weight_digits(weight_bits: u32, k: u32) -> (u32, u32) {
 
 /// Weight columns of one registration proof.
 fn registration_columns(layout: &Layout) -> u32 {
+    if layout.program.forest.is_some() {
+        return layout.weight_columns as u32;
+    }
     let lanes = layout
         .program
         .layers

@@ -33,7 +33,9 @@ use crate::circuit::layout::Layout;
 use crate::circuit::model::Shape;
 use crate::circuit::params::CircuitParams;
 use crate::circuit::witness::PackedWeights;
-use crate::quantize::skeleton::{IntegerModel, LinearWeights, PrivateWeights, Skeleton};
+use crate::quantize::skeleton::{
+    ForestNode, IntegerModel, LinearWeights, PrivateWeights, Skeleton,
+};
 
 /// A compiled model with its secrets.
 pub struct Artifact {
@@ -347,6 +349,9 @@ fn write_file(
     out.into_inner().map_err(|e| e.into_error())?.sync_all()
 }
 
+/// Stands where the number of tails would, which is smaller.
+const FORESTS: &[u8; 4] = b"\xff\xffTE";
+
 fn write_opening(out: &mut impl Write, weights: &PrivateWeights, tails: &[Fr]) -> io::Result<()> {
     out.write_all(b"CPOPEN01")?;
     for list in [&weights.linear, &weights.diagonal] {
@@ -359,6 +364,26 @@ fn write_opening(out: &mut impl Write, weights: &PrivateWeights, tails: &[Fr]) -
             }
             for b in &layer.biases {
                 out.write_all(&b.to_le_bytes())?;
+            }
+        }
+    }
+    // A model without trees has no such part, so its file stays as it was.
+    if !weights.forests.is_empty() {
+        out.write_all(FORESTS)?;
+        out.write_all(&(weights.forests.len() as u32).to_le_bytes())?;
+        for table in &weights.forests {
+            let scores = table.first().map_or(0, |node| node.yes.len());
+            out.write_all(&(table.len() as u32).to_le_bytes())?;
+            out.write_all(&(scores as u32).to_le_bytes())?;
+            for node in table {
+                out.write_all(&node.feature.to_le_bytes())?;
+                for v in [&node.threshold]
+                    .into_iter()
+                    .chain(&node.yes)
+                    .chain(&node.no)
+                {
+                    out.write_all(&v.to_le_bytes())?;
+                }
             }
         }
     }
@@ -394,7 +419,32 @@ fn read_opening(bytes: &[u8]) -> Option<(PrivateWeights, Vec<Fr>)> {
             });
         }
     }
-    let n = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
+    let mut next = take(4)?;
+    if next == FORESTS {
+        let tables = u32::from_le_bytes(take(4)?.try_into().ok()?);
+        for _ in 0..tables {
+            let nodes = u32::from_le_bytes(take(4)?.try_into().ok()?);
+            let scores = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
+            let mut table = vec![];
+            for _ in 0..nodes {
+                let feature = u32::from_le_bytes(take(4)?.try_into().ok()?);
+                let mut list = |count: usize| -> Option<Vec<i64>> {
+                    let bytes = take(count.checked_mul(8)?)?;
+                    let word = |c: &[u8]| i64::from_le_bytes(c.try_into().expect("eight bytes"));
+                    Some(bytes.chunks(8).map(word).collect())
+                };
+                table.push(ForestNode {
+                    feature,
+                    threshold: list(1)?[0],
+                    yes: list(scores)?,
+                    no: list(scores)?,
+                });
+            }
+            weights.forests.push(table);
+        }
+        next = take(4)?;
+    }
+    let n = u32::from_le_bytes(next.try_into().ok()?) as usize;
     let tails = take(n.checked_mul(32)?)?
         .chunks(32)
         .map(|c| Option::<Fr>::from(Fr::from_repr(c.try_into().expect("32 bytes"))))

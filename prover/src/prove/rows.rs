@@ -218,7 +218,13 @@ fn prove_batch(
     let statement = stated.statement(&model, "");
     let digest = statement.digest(artifact.prepared.key().scheme(), &artifact.circuit_id());
     // 3. The proof.
-    let zero = PhaseZero::new(layout, &cells, layout.params.scheme == Scheme::Kzg, rng);
+    let zero = PhaseZero::new(
+        layout,
+        &artifact.weights,
+        &cells,
+        layout.params.scheme == Scheme::Kzg,
+        rng,
+    );
     let circuit = ModelCircuit {
         witness: Some(Arc::new(Witness {
             weights: artifact.weights.clone(),

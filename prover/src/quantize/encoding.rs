@@ -9,7 +9,8 @@
 use super::lower::{MAX_OPS, MAX_SCALARS};
 use super::ranges::{intervals, RangeError};
 use super::skeleton::{
-    FunctionTable, InputSpec, IntegerModel, Missing, Op, OutputKind, Replacement, Reveal, Skeleton,
+    ForestNode, FunctionTable, InputEncoding, InputSpec, IntegerModel, Missing, Op, OutputKind,
+    Replacement, Reveal, Skeleton,
 };
 
 /// Greatest size of an encoded skeleton.
@@ -17,6 +18,9 @@ pub const MAX_SKELETON_BYTES: usize = 256 << 20;
 
 /// Greatest number of operands of all operations together.
 const MAX_OPERANDS: usize = 1 << 26;
+
+/// Greatest number of nodes of a forest's table.
+pub(crate) const MAX_FOREST_NODES: u32 = 1 << 20;
 
 /// Why a skeleton or its weights are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +130,10 @@ impl Skeleton {
             require((1..=40).contains(&input.range_bits), || {
                 format!("range of input \"{name}\"")
             })?;
+            let image = (input.scale_bits, input.range_bits) == (0, 31);
+            require(input.encoding == InputEncoding::Fixed || image, || {
+                format!("encoding of input \"{name}\"")
+            })?;
             let len = count(&input.shape).filter(|&n| n > 0);
             let len = len.ok_or_else(|| invalid("an input's shape"))?;
             total = total.saturating_add(len);
@@ -152,6 +160,20 @@ impl Skeleton {
                 Op::Linear { outputs, shift, .. } => {
                     require(*outputs > 0, || at("no outputs"))?;
                     require(*shift <= 40, || at("shift"))?;
+                }
+                Op::Forest {
+                    trees,
+                    depth,
+                    nodes,
+                    outputs,
+                    leaf_bits,
+                    ..
+                } => {
+                    require(*outputs > 0, || at("no outputs"))?;
+                    require(*trees > 0 && trees <= nodes, || at("trees"))?;
+                    require((1..=1 << 12).contains(depth), || at("depth"))?;
+                    require(*nodes <= MAX_FOREST_NODES, || at("too many nodes"))?;
+                    require((1..=40).contains(leaf_bits), || at("width of the leaves"))?;
                 }
                 Op::Diagonal { shift, .. } => require(*shift <= 40, || at("shift"))?,
                 Op::Local {
@@ -271,8 +293,18 @@ impl IntegerModel {
         self.skeleton.check()?;
         let bad = |what: &str| Err(SkeletonError::Weights { what: what.into() });
         let (mut linear, mut diagonal) = (self.weights.linear.iter(), self.weights.diagonal.iter());
+        let mut forests = self.weights.forests.iter();
         for op in &self.skeleton.ops {
             let (layer, weights) = match op {
+                Op::Forest { .. } => {
+                    let Some(table) = forests.next() else {
+                        return bad("a forest without its table");
+                    };
+                    if let Err(what) = check_forest(op, table) {
+                        return bad(what);
+                    }
+                    continue;
+                }
                 Op::Linear { inputs, .. } => (linear.next(), inputs.len().checked_mul(op.made())),
                 Op::Diagonal { inputs, .. } => (diagonal.next(), Some(inputs.len())),
                 _ => continue,
@@ -294,11 +326,64 @@ impl IntegerModel {
                 return bad("a weight wider than declared");
             }
         }
-        if linear.next().is_some() || diagonal.next().is_some() {
+        if linear.next().is_some() || diagonal.next().is_some() || forests.next().is_some() {
             return bad("weights without a layer");
         }
         Ok(())
     }
+}
+
+/// Whether every walk through a forest's table stays inside it and every integer in its range.
+fn check_forest(op: &Op, table: &[ForestNode]) -> Result<(), &'static str> {
+    let &Op::Forest {
+        ref inputs,
+        trees,
+        depth,
+        nodes,
+        outputs,
+        leaf_bits,
+    } = op
+    else {
+        return Err("a table without a forest");
+    };
+    if table.len() != nodes as usize {
+        return Err("a forest of another size");
+    }
+    let range = -(1i64 << leaf_bits)..1i64 << leaf_bits;
+    for node in table {
+        if node.yes.len() != outputs as usize || node.no.len() != outputs as usize {
+            return Err("a node of another size");
+        }
+        if node.feature as usize >= inputs.len() {
+            return Err("a node that compares no feature");
+        }
+        if !(ForestNode::NEVER..1 << 31).contains(&node.threshold) {
+            return Err("a threshold that is no image");
+        }
+        if !node.yes.iter().chain(&node.no).all(|v| range.contains(v)) {
+            return Err("a leaf wider than declared");
+        }
+    }
+    let mut reached: Vec<bool> = (0..table.len()).map(|i| i < trees as usize).collect();
+    for _ in 1..depth {
+        let mut next = vec![false; table.len()];
+        for (node, _) in table.iter().zip(&reached).filter(|(_, reached)| **reached) {
+            let bits = if node.threshold == ForestNode::NEVER {
+                &[0][..]
+            } else {
+                &[0, 1]
+            };
+            for bit in bits {
+                let child = usize::try_from(node.yes[0] + 1 - bit).ok();
+                match child.and_then(|child| next.get_mut(child)) {
+                    Some(child) => *child = true,
+                    None => return Err("a node whose child is missing"),
+                }
+            }
+        }
+        reached = next;
+    }
+    Ok(())
 }
 
 fn count(shape: &[u32]) -> Option<usize> {

@@ -1,14 +1,18 @@
 //! Input numbers as integers: `round(v 2^(scale_bits - exponent))`, half away from zero, saturating at the
-//! declared range. A value that the skeleton declares missing becomes its declared replacement first.
+//! declared range. A value that the skeleton declares missing becomes its declared replacement first. Images of
+//! float32 are exact: the number is rounded to float32, as the file's tensor would hold it.
 
-use super::skeleton::{InputSpec, Missing};
+use super::skeleton::{InputEncoding, InputSpec, Missing};
+use crate::onnx::image;
 
 /// An input number that no integer stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// NaN.
-    #[error("an input is NaN and the model replaces no missing value there; give a number")]
+    #[error(
+        "an input is NaN, and the model makes no provision for missing values there; give a number"
+    )]
     NotANumber,
     /// Plus or minus infinity.
     #[error("an input is infinite; give a finite number")]
@@ -18,7 +22,7 @@ pub enum InputError {
 /// The integer of the number at position `index` of one row of an input, and whether it saturated.
 ///
 /// # Errors
-/// Infinities, and NaN where the skeleton declares no replacement.
+/// Infinities, and NaN where the model has nothing for it.
 pub fn quantize_input(
     spec: &InputSpec,
     index: usize,
@@ -27,6 +31,13 @@ pub fn quantize_input(
     if let Some(Some(replacement)) = spec.replacements.get(index) {
         if replacement.missing.is(value) {
             return Ok((replacement.integer, false));
+        }
+    }
+    match spec.encoding {
+        InputEncoding::Fixed => {}
+        InputEncoding::Float32 if value.is_nan() => return Err(InputError::NotANumber),
+        InputEncoding::Float32 | InputEncoding::Float32OrMissing => {
+            return Ok((image::image(value), false))
         }
     }
     if value.is_nan() {
@@ -77,6 +88,7 @@ mod tests {
             range_bits: 3,
             exponents: vec![],
             replacements: vec![],
+            encoding: InputEncoding::Fixed,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::ranges::{quotient, round_shift};
 use super::skeleton::{
-    Activation, IntegerModel, LinearWeights, Op, OutputKind, OutputSpec, ScalarId,
+    Activation, ForestNode, IntegerModel, LinearWeights, Op, OutputKind, OutputSpec, ScalarId,
 };
 
 /// One output of one row, as people read it.
@@ -45,6 +45,7 @@ impl IntegerModel {
         );
         let mut x: Vec<i64> = input.to_vec();
         let (mut linear, mut diagonal) = (self.weights.linear.iter(), self.weights.diagonal.iter());
+        let mut forests = self.weights.forests.iter();
         for op in &self.skeleton.ops {
             let made: Vec<i64> = match op {
                 Op::Linear {
@@ -58,6 +59,28 @@ impl IntegerModel {
                     linear_layer(weights, &x, self.skeleton.weight_bits)
                         .map(|y| finish(y, *shift, *activation))
                         .collect()
+                }
+                Op::Forest {
+                    inputs,
+                    trees,
+                    depth,
+                    outputs,
+                    ..
+                } => {
+                    let table = forests.next().expect("a table for each forest");
+                    let x: Vec<i64> = inputs.iter().map(|&id| x[id as usize]).collect();
+                    let mut scores = vec![0; *outputs as usize];
+                    for root in 0..*trees as usize {
+                        let last = walk(table, &x, root, *depth as usize).last();
+                        let (node, bit) = last.expect("a walk visits one node or more");
+                        let values = if bit {
+                            &table[node].yes
+                        } else {
+                            &table[node].no
+                        };
+                        scores.iter_mut().zip(values).for_each(|(s, v)| *s += v);
+                    }
+                    scores
                 }
                 Op::Diagonal {
                     inputs,
@@ -173,6 +196,24 @@ impl OutputSpec {
             values,
         }
     }
+}
+
+/// The nodes that one walk visits, each with whether its comparison holds.
+pub(crate) fn walk<'a>(
+    table: &'a [ForestNode],
+    x: &'a [i64],
+    root: usize,
+    depth: usize,
+) -> impl Iterator<Item = (usize, bool)> + 'a {
+    let mut at = root;
+    (0..depth).map(move |level| {
+        let node = &table[at];
+        let visited = (at, x[node.feature as usize] <= node.threshold);
+        if level + 1 < depth {
+            at = (node.yes[0] + i64::from(!visited.1)) as usize;
+        }
+        visited
+    })
 }
 
 fn pick(ids: &[ScalarId], scalars: &[i64]) -> Vec<i64> {

@@ -25,14 +25,19 @@ pub use encoding::{SkeletonError, MAX_SKELETON_BYTES};
 pub use error::QuantizeError;
 pub use function::FunctionError;
 pub use input::{quantize_input, InputError};
+pub(crate) use interpreter::walk;
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
-pub use report::{report, DecisionAgreement, OutputError, Reference, Report, RowSource};
+pub use report::{
+    report, DecisionAgreement, LeafRounding, OutputError, Reference, Report, RowSource,
+};
 
 use calibrate::{lifted, Statistics};
 use lower::Lowered;
 use ranges::Widths;
-use skeleton::{InputSpec, IntegerModel, Missing, PrivateWeights, Replacement, Reveal};
+use skeleton::{
+    InputEncoding, InputSpec, IntegerModel, Missing, PrivateWeights, Replacement, Reveal,
+};
 
 /// One row: a flat vector for each model input.
 pub type Row = Vec<Vec<f64>>;
@@ -44,6 +49,8 @@ pub struct Quantized {
     pub model: IntegerModel,
     /// Error bounds of its tabled functions.
     pub functions: Vec<FunctionError>,
+    /// How the leaves of its trees are rounded.
+    pub leaves: Vec<LeafRounding>,
 }
 
 /// Greatest width of an input.
@@ -134,10 +141,12 @@ fn lower_twice(
     let Lowered {
         model,
         function_errors,
+        leaves,
     } = lower::lower(graph, inputs, means, widths, options, reveal)?;
     Ok(Quantized {
         model,
         functions: function_errors,
+        leaves,
     })
 }
 
@@ -149,9 +158,11 @@ fn needed_widths(weights: &PrivateWeights, options: &QuantizeOptions) -> Widths 
         .flat_map(|l| &l.weights)
         .map(|&w| bits(i64::from(w)))
         .max();
+    // Two digits for what a node of a tree holds.
+    let nodes = if weights.forests.is_empty() { 0 } else { 16 };
     let bias = all().flat_map(|l| &l.biases).map(|&b| bits(b)).max();
     Widths {
-        weight_bits: weight.unwrap_or(0).max(options.scale_bits),
+        weight_bits: weight.unwrap_or(0).max(options.scale_bits).max(nodes),
         // In steps of four, so that most models of one architecture agree.
         bias_bits: bias
             .unwrap_or(0)
@@ -181,7 +192,12 @@ fn check_rows(graph: &Graph, calibration: &[Row]) -> Result<(), QuantizeError> {
                     ),
                 );
             }
-            if values.iter().any(|v| !v.is_finite()) {
+            let exact = port.encoding != InputEncoding::Fixed;
+            let missing = port.encoding == InputEncoding::Float32OrMissing;
+            if exact && !missing && values.iter().any(|v| v.is_nan()) {
+                return fail(number, format!("\"{}\" holds NaN", port.name));
+            }
+            if !exact && values.iter().any(|v| !v.is_finite()) {
                 return fail(number, format!("\"{}\" holds NaN or infinity", port.name));
             }
         }
@@ -199,7 +215,9 @@ fn input_specs(
     let s = options.scale_bits;
     let ports = graph.inputs.iter().enumerate().zip(exponents);
     let specs = ports.map(|((i, port), exponents)| {
-        let (scale_bits, range_bits) = if calibration.is_empty() {
+        let (scale_bits, range_bits) = if port.encoding != InputEncoding::Fixed {
+            (0, 31)
+        } else if calibration.is_empty() {
             (s, s + 11)
         } else if !exponents.is_empty() {
             // Numbers within +-4, with finer steps than weights: a feature may vary little beside its size.
@@ -231,6 +249,7 @@ fn input_specs(
             range_bits,
             exponents,
             replacements: Vec::new(),
+            encoding: port.encoding,
         };
         let mut replacements = Vec::with_capacity(port.replacements.len());
         for (index, imputed) in port.replacements.iter().enumerate() {

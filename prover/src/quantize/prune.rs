@@ -47,9 +47,10 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
         *slot = new as u32;
     }
 
-    let (mut linear, mut diagonal) = (Vec::new(), Vec::new());
+    let (mut linear, mut diagonal, mut forests) = (Vec::new(), Vec::new(), Vec::new());
     let mut old_linear = std::mem::take(&mut model.weights.linear).into_iter();
     let mut old_diagonal = std::mem::take(&mut model.weights.diagonal).into_iter();
+    let mut old_forests = std::mem::take(&mut model.weights.forests).into_iter();
     let ops = std::mem::take(&mut skeleton.ops);
     for (mut op, keep) in ops.into_iter().zip(keep) {
         let weights = match op {
@@ -57,6 +58,9 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
             Op::Diagonal { .. } => old_diagonal.next().map(|w| (&mut diagonal, w)),
             _ => None,
         };
+        if matches!(op, Op::Forest { .. }) {
+            forests.extend(old_forests.next().filter(|_| keep));
+        }
         if !keep {
             continue;
         }
@@ -75,6 +79,7 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
     }
     model.weights.linear = linear;
     model.weights.diagonal = diagonal;
+    model.weights.forests = forests;
     let kept: Vec<bool> = (0..skeleton.functions.len() as u32)
         .map(|i| tables.contains_key(&i))
         .collect();

@@ -185,6 +185,19 @@ pub(crate) fn extend(
             let one = sum.and_then(|b| Interval { lo: -b, hi: b }.shifted(*shift));
             vec![one.map(|i| i.activated(*activation)); *outputs as usize]
         }
+        Op::Forest {
+            trees,
+            outputs,
+            leaf_bits,
+            ..
+        } => {
+            let bound = i128::from(*trees) << leaf_bits;
+            let one = Interval {
+                lo: -bound,
+                hi: bound,
+            };
+            vec![Some(one); *outputs as usize]
+        }
         Op::Diagonal {
             inputs,
             shift,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::function::FunctionError;
 use super::input::quantize_input;
 use super::interpreter::Values;
-use super::skeleton::{InputSpec, IntegerModel, Reveal};
+use super::skeleton::{InputEncoding, InputSpec, IntegerModel, Reveal};
 use super::{quantize_revealing, QuantizeError, QuantizeOptions, Quantized, Row};
 use crate::onnx::{self, Graph};
 
@@ -67,10 +67,24 @@ pub struct Report {
     pub decision: Option<DecisionAgreement>,
     /// Error bounds of the tabled functions.
     pub functions: Vec<FunctionError>,
+    /// How the leaves of trees are rounded, for each ensemble; comparisons are exact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<LeafRounding>,
     /// Input numbers that saturated.
     pub saturated_inputs: usize,
     /// Rounding of inputs.
     pub input_rounding: String,
+}
+
+/// How the leaves of one tree ensemble became integers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeafRounding {
+    /// Fractional bits of a leaf.
+    pub scale_bits: u32,
+    /// Whether every leaf is a multiple of the unit, so that none is rounded.
+    pub exact: bool,
+    /// Greatest absolute error of a leaf.
+    pub greatest_error: f64,
 }
 
 /// Agreement of decisions.
@@ -95,8 +109,11 @@ pub fn report(
     calibration: &[Row],
     options: &QuantizeOptions,
 ) -> Result<Report, QuantizeError> {
-    let Quantized { model, functions } =
-        quantize_revealing(graph, calibration, options, Reveal::Outputs)?;
+    let Quantized {
+        model,
+        functions,
+        leaves,
+    } = quantize_revealing(graph, calibration, options, Reveal::Outputs)?;
     let decision = quantize_revealing(graph, calibration, options, Reveal::Decision).ok();
     let synthetic;
     let (rows, rows_from) = if calibration.is_empty() {
@@ -107,7 +124,13 @@ pub fn report(
     };
 
     // 1. Outputs of the reference; tract where it runs every row.
-    let tract = onnx::Reference::load(file, graph).and_then(|tract| {
+    let treeless = model.weights.forests.is_empty();
+    let tract = if treeless {
+        onnx::Reference::load(file, graph)
+    } else {
+        Err("it leaves parts of tree ensembles out".to_owned())
+    };
+    let tract = tract.and_then(|tract| {
         rows.iter()
             .map(|row| tract.run(row))
             .collect::<Result<Vec<_>, _>>()
@@ -184,8 +207,18 @@ pub fn report(
             agreements,
         }),
         functions,
+        leaves,
         saturated_inputs,
-        input_rounding: "half away from zero".into(),
+        input_rounding: if graph
+            .inputs
+            .iter()
+            .any(|port| port.encoding != InputEncoding::Fixed)
+        {
+            "half away from zero; features of trees: to float32, half to even"
+        } else {
+            "half away from zero"
+        }
+        .into(),
     })
 }
 

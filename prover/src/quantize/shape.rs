@@ -6,7 +6,7 @@ impl Op {
     /// Number of scalars made.
     pub fn made(&self) -> usize {
         match self {
-            Self::Linear { outputs, .. } => *outputs as usize,
+            Self::Linear { outputs, .. } | Self::Forest { outputs, .. } => *outputs as usize,
             Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
             | Self::Function { inputs, .. } => inputs.len(),
@@ -19,6 +19,7 @@ impl Op {
     pub fn operands(&self) -> impl Iterator<Item = &Vec<ScalarId>> {
         let (first, second) = match self {
             Self::Linear { inputs, .. }
+            | Self::Forest { inputs, .. }
             | Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
             | Self::Function { inputs, .. } => (inputs, None),
@@ -35,6 +36,7 @@ impl Op {
     pub(crate) fn operands_mut(&mut self) -> impl Iterator<Item = &mut Vec<ScalarId>> {
         let (first, second) = match self {
             Self::Linear { inputs, .. }
+            | Self::Forest { inputs, .. }
             | Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
             | Self::Function { inputs, .. } => (inputs, None),

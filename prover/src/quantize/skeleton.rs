@@ -26,6 +26,25 @@ pub enum Activation {
     Sign,
 }
 
+/// How an input's numbers become integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputEncoding {
+    /// Fixed point: `round(v 2^scale_bits)`, saturating.
+    #[default]
+    Fixed,
+    /// The order-preserving integer image of float32: exact. NaN is refused.
+    Float32,
+    /// The same, and NaN is one integer above all others.
+    Float32OrMissing,
+}
+
+impl InputEncoding {
+    fn is_fixed(&self) -> bool {
+        *self == Self::Fixed
+    }
+}
+
 /// One model input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputSpec {
@@ -45,6 +64,9 @@ pub struct InputSpec {
     /// One for each scalar, or none: what a missing value is replaced by before it is committed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacements: Vec<Option<Replacement>>,
+    /// How the numbers become integers; images of float32 have scale 0 and range 31.
+    #[serde(default, skip_serializing_if = "InputEncoding::is_fixed")]
+    pub encoding: InputEncoding,
 }
 
 /// What stands for a missing value, and the integer that it becomes.
@@ -150,6 +172,23 @@ pub enum Op {
         /// Fractional bits of the quotient beyond the operands' common scale.
         scale_bits: u32,
     },
+    /// Private decision trees over images of float32: `outputs` scores, each the sum over the trees of what the
+    /// walk from the tree's root ends with. Its table is the next entry of [`PrivateWeights::forests`], see
+    /// [`ForestNode`].
+    Forest {
+        /// The features.
+        inputs: Vec<ScalarId>,
+        /// Number of trees; the roots are the first nodes of the table.
+        trees: u32,
+        /// Nodes visited on each walk.
+        depth: u32,
+        /// Nodes of the table, padding included.
+        nodes: u32,
+        /// Number of scores made.
+        outputs: u32,
+        /// What a node holds lies in `[-2^leaf_bits, 2^leaf_bits)`.
+        leaf_bits: u32,
+    },
 }
 
 /// One model output.
@@ -236,6 +275,35 @@ pub struct PrivateWeights {
     pub linear: Vec<LinearWeights>,
     /// One entry per `Op::Diagonal` (`weights` has one entry per scalar).
     pub diagonal: Vec<LinearWeights>,
+    /// One entry per `Op::Forest`: its table of nodes.
+    pub forests: Vec<Vec<ForestNode>>,
+}
+
+/// A node of a forest's table. Let `bit` be 1 if `x_feature <= threshold` and 0 if not. The walk goes on at node
+/// `yes[0] + 1 - bit`, so siblings are neighbours; on its last node it ends with `yes` if `bit` is 1 and with
+/// `no` if not. A leaf above the last level compares with [`ForestNode::NEVER`] and has `yes[0]` its own number
+/// less one: it goes on at itself and ends with `no`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ForestNode {
+    /// The feature that is compared.
+    pub feature: u32,
+    /// Its threshold.
+    pub threshold: i64,
+    /// One integer per score.
+    pub yes: Vec<i64>,
+    /// One integer per score.
+    pub no: Vec<i64>,
+}
+
+impl ForestNode {
+    /// Below every image.
+    pub const NEVER: i64 = -(1 << 31) - 1;
+}
+
+impl std::fmt::Debug for ForestNode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ForestNode(hidden)")
+    }
 }
 
 impl std::fmt::Debug for LinearWeights {
@@ -248,9 +316,10 @@ impl std::fmt::Debug for PrivateWeights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "PrivateWeights({} linear, {} diagonal, hidden)",
+            "PrivateWeights({} linear, {} diagonal, {} forests, hidden)",
             self.linear.len(),
-            self.diagonal.len()
+            self.diagonal.len(),
+            self.forests.len()
         )
     }
 }

@@ -7,7 +7,7 @@ use crate::quantize::skeleton::{Activation, Op, ScalarId, Skeleton};
 use super::super::CircuitError;
 use super::interval::{bits_of, checked, local_interval, Interval, MAX_BITS};
 use super::scalars::ScalarTable;
-use super::{Form, Layer, Slot, SlotId, Source, WeightRef};
+use super::{Forest, Form, Layer, Slot, SlotId, Source, WeightRef};
 
 /// A program under construction.
 pub(super) struct Lowering<'a> {
@@ -16,6 +16,8 @@ pub(super) struct Lowering<'a> {
     pub(super) weight_bits: u32,
     pub(super) slots: Vec<Slot>,
     pub(super) layers: Vec<Layer>,
+    /// The trees, one ensemble at most.
+    pub(super) forests: Vec<Forest>,
     /// Slot that holds a scalar.
     pub(super) home: HashMap<ScalarId, SlotId>,
     pub(super) bias_digits: usize,
@@ -32,7 +34,7 @@ impl Lowering<'_> {
     }
 
     /// Rounds a width up to whole limbs.
-    fn whole_limbs(&self, bits: u32) -> u32 {
+    pub(super) fn whole_limbs(&self, bits: u32) -> u32 {
         bits.max(1).div_ceil(self.limb_bits) * self.limb_bits
     }
 
@@ -142,6 +144,7 @@ impl Lowering<'_> {
                 scalars,
                 WeightRef::Linear(weights),
             ),
+            Op::Forest { .. } => self.forest(op, first, weights),
             Op::Diagonal {
                 inputs,
                 shift,
@@ -455,4 +458,4 @@ impl Lowering<'_> {
 }
 
 /// Largest field capacity used by packed lanes: sums of lanes stay below the modulus.
-const PACKED_BITS: u32 = 252;
+pub(super) const PACKED_BITS: u32 = 252;

@@ -13,6 +13,7 @@
 //! * a sign over a linear accumulator that nothing else reads skips the requantisation:
 //!   `floor((y + half) / 2^s) + c >= 0  <=>  y + half + c 2^s >= 0`.
 
+mod forest;
 mod interval;
 mod lowering;
 mod scalars;
@@ -22,6 +23,7 @@ use std::collections::HashMap;
 use crate::quantize::skeleton::{Op, ScalarId, Skeleton};
 
 use super::CircuitError;
+pub(crate) use forest::{Forest, FOREST_COLUMNS};
 use interval::Interval;
 use lowering::Lowering;
 use scalars::ScalarTable;
@@ -53,6 +55,10 @@ pub(crate) enum Source {
         denominator: SlotId,
         scale_bits: u32,
     },
+    /// The comparison on step `step` of the walks through the trees.
+    Step { step: usize },
+    /// Score `output` of the trees.
+    Score { output: usize },
 }
 
 /// How a slot's value follows from its accumulator y, and what is range-checked.
@@ -135,6 +141,8 @@ impl Layer {
 pub(crate) struct Program {
     pub(crate) slots: Vec<Slot>,
     pub(crate) layers: Vec<Layer>,
+    /// The trees, if there are any.
+    pub(crate) forest: Option<Forest>,
     /// Slot of each released scalar.
     pub(crate) released: Vec<SlotId>,
     /// Slot of each input scalar.
@@ -165,6 +173,7 @@ impl Program {
             weight_bits,
             slots: vec![],
             layers: vec![],
+            forests: vec![],
             home: HashMap::new(),
             bias_digits,
         };
@@ -185,7 +194,7 @@ impl Program {
             lowering.home.insert(index as ScalarId, slot);
             inputs.push(slot);
         }
-        let (mut linear, mut diagonal) = (0, 0);
+        let (mut linear, mut diagonal, mut forests) = (0, 0, 0);
         for (index, op) in skeleton.ops.iter().enumerate() {
             let weights = match op {
                 Op::Linear { .. } => {
@@ -196,6 +205,10 @@ impl Program {
                     diagonal += 1;
                     diagonal - 1
                 }
+                Op::Forest { .. } => {
+                    forests += 1;
+                    forests - 1
+                }
                 _ => 0,
             };
             if scalars.live[index] {
@@ -203,12 +216,13 @@ impl Program {
             }
         }
         let released: Vec<SlotId> = skeleton.released.iter().map(|s| lowering.home[s]).collect();
-        if lowering.layers.is_empty() {
+        if lowering.layers.is_empty() && lowering.forests.is_empty() {
             return Err(CircuitError::NothingPrivate);
         }
         let mut program = Program {
             slots: lowering.slots,
             layers: lowering.layers,
+            forest: lowering.forests.pop(),
             released,
             inputs,
             bias_digits,
@@ -237,6 +251,8 @@ impl Program {
                 }
                 Source::Linear { .. } => false,
                 Source::Input { .. } => false,
+                // Steps and scores stay side by side.
+                Source::Step { .. } | Source::Score { .. } => false,
                 _ => true,
             };
             if taken[slot] || !at_the_end {
@@ -250,6 +266,7 @@ impl Program {
                 let adjacent = match self.slots[slot].source {
                     Source::Linear { layer: from, .. } => from + 1 == layer,
                     Source::Input { .. } => layer == 0,
+                    Source::Step { .. } | Source::Score { .. } => false,
                     _ => true,
                 };
                 let slot = if taken[slot] || !adjacent {

@@ -54,7 +54,13 @@ fn with_input(x: i64) -> (Case, [LimbUse; 3], SlotId) {
     wide.inputs[0].range_bits += 1;
     let wide = super::params(&wide, 1, 6, 3).1;
     let cells = vec![eval_slots(&wide, &model.weights, &[x, 5, -7]).unwrap()];
-    let zero = PhaseZero::new(&layout, &cells, true, &mut ChaCha20Rng::from_seed([1; 32]));
+    let zero = PhaseZero::new(
+        &layout,
+        &PackedWeights::new(&layout, &model.weights),
+        &cells,
+        true,
+        &mut ChaCha20Rng::from_seed([1; 32]),
+    );
     let case = Case {
         instance: instance(&layout, &cells),
         weights: Arc::new(PackedWeights::new(&layout, &model.weights)),
@@ -206,6 +212,7 @@ fn two_functions() -> IntegerModel {
     let weights = PrivateWeights {
         linear: vec![random_weights(&mut rng, 2, 1, 10, 18)],
         diagonal: vec![],
+        forests: vec![],
     };
     let functions = vec![table("first", 3), table("second", 11)];
     IntegerModel {

@@ -15,6 +15,7 @@ use super::params::{CircuitParams, Scheme};
 use super::witness::{eval_slots, Cell, Challenges, PackedWeights, PhaseOne, PhaseZero};
 use crate::quantize::skeleton::*;
 
+pub(crate) mod forest;
 mod lookups;
 mod mask;
 
@@ -67,6 +68,7 @@ pub(crate) fn input(name: &str, len: u32, range_bits: u32) -> InputSpec {
         range_bits,
         exponents: vec![],
         replacements: vec![],
+        encoding: InputEncoding::Fixed,
     }
 }
 
@@ -123,6 +125,7 @@ pub(crate) fn decision_model(seed: u8) -> IntegerModel {
             random_weights(&mut rng, 4, 1, 13, 24),
         ],
         diagonal: vec![],
+        forests: vec![],
     };
     IntegerModel {
         skeleton: skeleton(vec![input("x", 3, 15)], vec![], ops, vec![8]),
@@ -205,6 +208,7 @@ pub(crate) fn everything() -> IntegerModel {
             weights: vec![3000, -4000],
             biases: vec![77, -99],
         }],
+        forests: vec![],
     };
     IntegerModel {
         skeleton: skeleton(
@@ -254,9 +258,15 @@ impl Case {
             .iter()
             .map(|x| eval_slots(&layout, &model.weights, x).unwrap())
             .collect();
-        let zero = PhaseZero::new(&layout, &cells, true, &mut ChaCha20Rng::from_seed([1; 32]));
-        let instance = instance(&layout, &cells);
         let weights = Arc::new(PackedWeights::new(&layout, &model.weights));
+        let zero = PhaseZero::new(
+            &layout,
+            &weights,
+            &cells,
+            true,
+            &mut ChaCha20Rng::from_seed([1; 32]),
+        );
+        let instance = instance(&layout, &cells);
         Case {
             shape: Arc::new(Shape { layout, plan }),
             weights,
@@ -540,6 +550,7 @@ fn outputs_released_out_of_order_or_in_part_keep_their_powers() {
         let weights = PrivateWeights {
             linear: vec![random_weights(&mut rng, 3, 3, 13, 24)],
             diagonal: vec![],
+            forests: vec![],
         };
         let model = IntegerModel {
             skeleton: skeleton(vec![input("x", 3, 15)], vec![], ops, released.clone()),
@@ -559,12 +570,19 @@ fn outputs_released_out_of_order_or_in_part_keep_their_powers() {
                         row[s] = Cell {
                             a: row[left].a,
                             y: row[left].a,
+                            ..Cell::default()
                         };
                     }
                 }
             }
             let layout = &case.shape.layout;
-            let zero = PhaseZero::new(layout, &cells, true, &mut ChaCha20Rng::from_seed([1; 32]));
+            let zero = PhaseZero::new(
+                layout,
+                &PackedWeights::new(layout, &model.weights),
+                &cells,
+                true,
+                &mut ChaCha20Rng::from_seed([1; 32]),
+            );
             case.verify(zero, &instance(layout, &cells), None)
                 .expect_err("exchanged outputs are refused");
         }

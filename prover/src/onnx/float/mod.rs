@@ -7,11 +7,13 @@ mod affine;
 mod arithmetic;
 mod axis;
 mod compare;
+pub(crate) mod image;
 mod linear;
 mod movement;
 mod pointwise;
 mod reduce;
 mod special;
+mod trees;
 
 pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
@@ -22,6 +24,7 @@ pub(crate) use movement::Movement;
 pub(crate) use pointwise::Pointwise;
 pub(crate) use reduce::{normalize, standardize, Norm, Reduction};
 pub(crate) use special::erf;
+pub(crate) use trees::{TreeNode, Trees};
 
 /// A float operator.
 #[derive(Clone, Debug)]
@@ -58,6 +61,10 @@ pub(crate) enum FloatOp {
     Impute { missing: f64, values: Vec<f64> },
     /// Elements of the operands, rearranged.
     Movement(Movement),
+    /// Private decision trees.
+    Trees(Trees),
+    /// Index 1 where the operand is above the level, else 0.
+    Above(f64),
 }
 
 impl FloatOp {
@@ -92,6 +99,11 @@ impl FloatOp {
                 inputs[0].iter().enumerate().map(replace).collect()
             }
             Self::Movement(op) => op.eval(inputs),
+            Self::Trees(op) => op.eval(inputs[0]),
+            Self::Above(level) => inputs[0]
+                .iter()
+                .map(|x| f64::from(u8::from(x > level)))
+                .collect(),
         }
     }
 
@@ -111,6 +123,8 @@ impl FloatOp {
             Self::Standardize { .. } => "Standardize",
             Self::Impute { .. } => "Imputer",
             Self::Movement(_) => "Movement",
+            Self::Trees(_) => "TreeEnsemble",
+            Self::Above(_) => "Above",
         }
     }
 
@@ -120,6 +134,7 @@ impl FloatOp {
             Self::Affine(op) => {
                 op.scale.as_ref().map_or(0, Vec::len) + op.offset.as_ref().map_or(0, Vec::len)
             }
+            Self::Trees(op) => op.parameters(),
             _ => 0,
         }
     }

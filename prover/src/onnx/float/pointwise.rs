@@ -56,6 +56,8 @@ pub(crate) enum Pointwise {
     Softsign,
     /// `x tanh(log(1 + e^x))`
     Mish,
+    /// `offset - x`, offset 0 or 1.
+    From { offset: i64 },
 }
 
 impl Pointwise {
@@ -108,6 +110,7 @@ impl Pointwise {
             Self::Softplus => softplus(x),
             Self::Softsign => x / (1.0 + x.abs()),
             Self::Mish => x * softplus(x).tanh(),
+            Self::From { offset } => offset as f64 - x,
         }
     }
 
@@ -139,6 +142,7 @@ impl Pointwise {
             Self::Softplus => "Softplus",
             Self::Softsign => "Softsign",
             Self::Mish => "Mish",
+            Self::From { .. } => "Negate",
         }
     }
 }

@@ -12,7 +12,7 @@ mod tensor_proto;
 
 use super::graph::Port;
 use super::limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
-use crate::quantize::skeleton::InputSpec;
+use crate::quantize::skeleton::{InputEncoding, InputSpec};
 
 pub use table::MetadataColumn;
 
@@ -23,6 +23,8 @@ pub struct InputShape {
     pub name: String,
     /// Shape of one row.
     pub shape: Vec<usize>,
+    /// How the numbers become integers, which says whether NaN and infinities are allowed.
+    pub encoding: InputEncoding,
 }
 
 impl InputShape {
@@ -36,6 +38,7 @@ impl From<&Port> for InputShape {
         Self {
             name: port.name.clone(),
             shape: port.shape.clone(),
+            encoding: port.encoding,
         }
     }
 }
@@ -45,6 +48,7 @@ impl From<&InputSpec> for InputShape {
         Self {
             name: spec.name.clone(),
             shape: spec.shape.iter().map(|&d| d as usize).collect(),
+            encoding: spec.encoding,
         }
     }
 }
@@ -290,7 +294,12 @@ fn row_count(input: &InputShape, numbers: &Numbers) -> Result<usize, InputFileEr
 }
 
 fn check_finite(input: &InputShape, row: usize, values: &[f64]) -> Result<(), InputFileError> {
-    match values.iter().find(|v| !v.is_finite()) {
+    let allowed = |v: &f64| match input.encoding {
+        InputEncoding::Fixed => v.is_finite(),
+        InputEncoding::Float32 => !v.is_nan(),
+        InputEncoding::Float32OrMissing => true,
+    };
+    match values.iter().find(|v| !allowed(v)) {
         None => Ok(()),
         Some(v) => Err(InputFileError::NotFinite {
             input: input.name.clone(),

@@ -144,6 +144,7 @@ mod tests {
         let shape = |name: &str, n| InputShape {
             name: name.into(),
             shape: vec![n],
+            encoding: Default::default(),
         };
         let read = read(bytes, &[shape("a", 2), shape("b", 1)]).unwrap();
         assert_eq!(
@@ -165,6 +166,7 @@ mod tests {
         let x = InputShape {
             name: "x".into(),
             shape: vec![2],
+            encoding: Default::default(),
         };
         assert_eq!(read(bytes, &[x]).unwrap()[0].values, [1.0, 2.0]);
     }

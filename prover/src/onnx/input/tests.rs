@@ -7,6 +7,7 @@ fn inputs(spec: &[(&str, &[usize])]) -> Vec<InputShape> {
         .map(|(n, s)| InputShape {
             name: (*n).into(),
             shape: s.to_vec(),
+            encoding: Default::default(),
         })
         .collect()
 }

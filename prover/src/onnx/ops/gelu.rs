@@ -5,7 +5,7 @@ use super::super::float::{FloatOp, Pointwise};
 use super::super::import::{Builder, NodeView, Operand};
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
-    let tanh = match node.text("approximate")?.as_deref() {
+    let tanh = match node.text("approximate")? {
         None | Some("none") => false,
         Some("tanh") => true,
         Some(other) => return Err(OpError::invalid(format!("approximate = {other}"))),

@@ -40,8 +40,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         let default = if integer {
             node.int("default_int64", -1).to_string()
         } else {
-            node.text("default_string")?
-                .unwrap_or_else(|| "_Unused".into())
+            node.text("default_string")?.unwrap_or("_Unused").to_owned()
         };
         let of = |label: &String| {
             let position = keys.iter().position(|k| k == label);
@@ -94,6 +93,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
 fn lists(node: &NodeView<'_>) -> Result<(List, List), OpError> {
     if let Some(classes) = node.texts("classes_strings")? {
         let numbers = (0..classes.len() as i64).collect();
+        let classes = classes.into_iter().map(str::to_owned).collect();
         return Ok((List::Strings(classes), List::Integers(numbers)));
     }
     let list = |what: &str| -> Result<List, OpError> {
@@ -107,7 +107,7 @@ fn lists(node: &NodeView<'_>) -> Result<(List, List), OpError> {
             .texts(&format!("{what}_strings"))?
             .filter(|v| !v.is_empty())
         {
-            return Ok(List::Strings(v));
+            return Ok(List::Strings(v.into_iter().map(str::to_owned).collect()));
         }
         match node.floats(&format!("{what}_floats")) {
             Some(v) if !v.is_empty() => Ok(List::Floats(v)),

@@ -141,9 +141,7 @@ pub(super) fn transform(
 }
 
 pub(super) fn post_transform(node: &NodeView<'_>) -> Result<String, OpError> {
-    Ok(node
-        .text("post_transform")?
-        .unwrap_or_else(|| "NONE".into()))
+    Ok(node.text("post_transform")?.unwrap_or("NONE").to_owned())
 }
 
 pub(super) fn refused(post_transform: &str) -> OpError {
@@ -163,7 +161,7 @@ fn labels(node: &NodeView<'_>) -> Result<Kind, OpError> {
             integer: true,
         }),
         (true, false) => Ok(Kind::Label {
-            labels: strings,
+            labels: strings.into_iter().map(str::to_owned).collect(),
             integer: false,
         }),
         _ => Err(OpError::invalid("labels must be integers or strings")),

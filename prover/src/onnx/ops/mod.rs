@@ -90,6 +90,7 @@ mod sub;
 mod tanh;
 mod tile;
 mod transpose;
+mod tree_ensemble;
 mod unsqueeze;
 mod where_;
 mod xor;
@@ -196,6 +197,17 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("ai.onnx.ml", "Normalizer", normalizer::import),
     ("ai.onnx.ml", "OneHotEncoder", one_hot_encoder::import),
     ("ai.onnx.ml", "Scaler", scaler::import),
+    ("ai.onnx.ml", "TreeEnsemble", tree_ensemble::import),
+    (
+        "ai.onnx.ml",
+        "TreeEnsembleClassifier",
+        tree_ensemble::classifier::import,
+    ),
+    (
+        "ai.onnx.ml",
+        "TreeEnsembleRegressor",
+        tree_ensemble::regressor::import,
+    ),
     ("ai.onnx.ml", "ZipMap", identity::import),
 ];
 

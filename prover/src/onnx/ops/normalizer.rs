@@ -6,7 +6,7 @@ use super::super::float::{AxisView, FloatOp, Norm};
 use super::super::import::{Builder, NodeView, Operand};
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
-    let norm = match node.text("norm")?.as_deref() {
+    let norm = match node.text("norm")? {
         None | Some("MAX") => Norm::Max,
         Some("L1") => Norm::L1,
         Some("L2") => Norm::L2,

@@ -25,7 +25,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
             let listed: Vec<String> = if strings.is_empty() {
                 integers.iter().map(ToString::to_string).collect()
             } else {
-                strings
+                strings.into_iter().map(str::to_owned).collect()
             };
             let position = |c: &String| labels.iter().position(|l| l == c);
             listed

@@ -17,6 +17,7 @@ mod quotient;
 mod reduce;
 mod rounding;
 mod table;
+mod trees;
 mod weights;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use super::error::QuantizeError;
 use super::function::{Curve, FunctionError, Span};
 use super::options::QuantizeOptions;
 use super::ranges::{extend, Interval, Widths};
+use super::report::LeafRounding;
 use super::skeleton::{
     Activation, FunctionTable, InputSpec, IntegerModel, Op, OutputKind, OutputSpec, PrivateWeights,
     Reveal, ScalarId, Skeleton,
@@ -74,6 +76,7 @@ impl Formula {
 pub(crate) struct Lowered {
     pub(crate) model: IntegerModel,
     pub(crate) function_errors: Vec<FunctionError>,
+    pub(crate) leaves: Vec<LeafRounding>,
 }
 
 /// The integer graph under construction.
@@ -87,6 +90,8 @@ pub(crate) struct Lowering<'a> {
     intervals: Vec<Interval>,
     functions: Vec<FunctionTable>,
     function_errors: Vec<FunctionError>,
+    /// How the leaves of each forest are rounded.
+    leaves: Vec<LeafRounding>,
     tables: HashMap<(Curve, Option<Span>, u32, u32), u32>,
     weights: PrivateWeights,
     weight_count: usize,
@@ -163,6 +168,7 @@ pub(crate) fn lower(
     Ok(Lowered {
         model,
         function_errors,
+        leaves: lowering.leaves,
     })
 }
 
@@ -199,6 +205,7 @@ impl<'a> Lowering<'a> {
             intervals: Vec::new(),
             functions: Vec::new(),
             function_errors: Vec::new(),
+            leaves: Vec::new(),
             tables: HashMap::new(),
             weights: PrivateWeights::default(),
             weight_count: 0,
@@ -259,6 +266,8 @@ impl<'a> Lowering<'a> {
             FloatOp::Impute { .. } => return Err(self.refuse("missing values are left")),
             FloatOp::Softmax(axis) => self.softmax(axis, node.inputs[0])?,
             FloatOp::ArgMax { axis, last } => self.argmax_node(axis, *last, node.inputs[0])?,
+            FloatOp::Trees(op) => self.trees(op, node.inputs[0])?,
+            FloatOp::Above(level) => self.above(*level, node.inputs[0])?,
             FloatOp::Movement(op) => {
                 let operands: Vec<Fixed> = node.inputs.iter().map(|&id| self.tensor(id)).collect();
                 let scale = operands.iter().map(|t| t.scale).max().unwrap_or(0);

@@ -57,6 +57,17 @@ impl Lowering<'_> {
                     scale: x.scale,
                 })
             }
+            Pointwise::From { offset } => {
+                let from = Formula {
+                    left: -1,
+                    constant: offset << x.scale,
+                    ..Formula::ZERO
+                };
+                Ok(Fixed {
+                    scalars: self.local(&x.scalars, &x.scalars, from)?,
+                    scale: x.scale,
+                })
+            }
             Pointwise::Clip { lo, hi } => {
                 let unit = 2f64.powi(x.scale as i32);
                 let widest = x.scalars.iter().map(|&id| self.interval(id).bits()).max();
