@@ -172,14 +172,6 @@ fn attribute(name: &str, value: &Attr<'_>) -> pb::AttributeProto {
             proto.floats = v.to_vec();
             AttributeType::Floats
         }
-        Attr::Text(v) => {
-            proto.s = v.as_bytes().to_vec();
-            AttributeType::String
-        }
-        Attr::Texts(v) => {
-            proto.strings = v.iter().map(|s| s.as_bytes().to_vec()).collect();
-            AttributeType::Strings
-        }
         Attr::Tensor(v) => {
             proto.t = Some(pb::TensorProto {
                 dims: vec![v.len() as i64],

@@ -61,7 +61,7 @@ fn numbers(bytes: &[u8], row: &[f64]) -> Vec<f64> {
     model.check().unwrap();
     let integers: Vec<i64> = row
         .iter()
-        .map(|&v| quantize_input(&model.skeleton.inputs[0], v).unwrap().0)
+        .map(|&v| quantize_input(&model.skeleton.inputs[0], 0, v).unwrap().0)
         .collect();
     let outputs = model.outputs_of(&model.eval(&integers));
     let Values::Numbers(numbers) = &outputs.last().unwrap().values else {
@@ -124,7 +124,7 @@ fn zeros_are_equal_and_nan_needs_provision() {
     let model = quantize(&graph, &[], &QuantizeOptions::default())
         .unwrap()
         .model;
-    assert!(quantize_input(&model.skeleton.inputs[0], f64::NAN).is_err());
+    assert!(quantize_input(&model.skeleton.inputs[0], 0, f64::NAN).is_err());
     let options = QuantizeOptions::default();
     let report = report(&bytes, &graph, &[], &options).unwrap();
     assert!(report.leaves[0].exact && report.outputs[0].max_abs == 0.0);
@@ -214,7 +214,7 @@ fn two_classes_follow_onnxruntime() {
             ..QuantizeOptions::default()
         };
         let model = quantize(&graph, &[], &options).unwrap().model;
-        let input = [x, 0.0].map(|v| quantize_input(&model.skeleton.inputs[0], v).unwrap().0);
+        let input = [x, 0.0].map(|v| quantize_input(&model.skeleton.inputs[0], 0, v).unwrap().0);
         model.outputs_of(&model.eval(&input)).swap_remove(0).values
     };
     let positive = classifier(INTS, "NONE", &[0.25, 0.75]);
