@@ -9,7 +9,8 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 ASM = $(if $(filter x86_64,$(shell uname -m)),--features asm)
 COMMAND = $(CARGO) run --release --quiet --locked --package clearproof $(ASM) --
 # The models of docs/performance.md, where they are at hand.
-ANCHORS = $(wildcard $(foreach m,small large 100k 1m,../shared/models/anchor_mlp_$(m)/model.onnx))
+ANCHORS = $(wildcard $(foreach m,anchor_mlp_small anchor_mlp_large anchor_mlp_100k anchor_mlp_1m anchor_rf_skl \
+	anchor_gbdt_skl logreg_bc_scaled,../shared/models/$(m)/model.onnx))
 
 .PHONY: help demo test bench fuzz lint fmt clippy unit doc web page deny
 

@@ -137,7 +137,7 @@ fn shplonk(
             scale = rest
                 .invert()
                 .into_option()
-                .ok_or_else(|| degenerate("a challenge hit a point of evaluation"))?;
+                .ok_or_else(|| degenerate("a challenge hit a point of evaluation; prove again"))?;
         }
         add_scaled(&mut l, q, power * rest * scale);
         power *= v;
@@ -239,7 +239,7 @@ fn inner_product(
         let inverse = challenge
             .invert()
             .into_option()
-            .ok_or_else(|| degenerate("a challenge of the folding is zero"))?;
+            .ok_or_else(|| degenerate("a challenge of the folding is zero; prove again"))?;
         for i in 0..half {
             let (p_high, b_high) = (p[i + half], b[i + half]);
             p[i] += p_high * inverse;

@@ -27,6 +27,7 @@ mod equal;
 mod erf;
 mod exp;
 mod expand;
+mod extremum;
 mod feature_vectorizer;
 mod flatten;
 mod floor;
@@ -49,8 +50,6 @@ mod linear_regressor;
 mod log;
 mod log_softmax;
 mod matmul;
-mod max;
-mod min;
 mod mish;
 mod mul;
 mod neg;
@@ -139,8 +138,8 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Log", log::import),
     ("", "LogSoftmax", log_softmax::import),
     ("", "MatMul", matmul::import),
-    ("", "Max", max::import),
-    ("", "Min", min::import),
+    ("", "Max", extremum::max),
+    ("", "Min", extremum::min),
     ("", "Mish", mish::import),
     ("", "Mul", mul::import),
     ("", "Neg", neg::import),

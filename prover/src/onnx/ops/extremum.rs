@@ -1,5 +1,5 @@
-//! Max: the greatest of the operands, elementwise and broadcast, exact. A constant that is one number is a
-//! public bound, as in Clip. Source: ONNX Max, opset 8 on.
+//! Max and Min: the greatest or the least of the operands, elementwise and broadcast, exact. A constant that is one
+//! number is a public bound, as in Clip. Source: ONNX Max and Min, opset 8 on.
 
 use super::super::error::OpError;
 use super::super::float::{Arithmetic, FloatOp, Pointwise};
@@ -7,7 +7,28 @@ use super::super::graph::Kind;
 use super::super::import::{Builder, NodeView, Operand};
 use super::elementwise::binary;
 
-pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+pub(super) fn max(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    fold(b, node, Arithmetic::Max, |lo| Pointwise::Clip {
+        lo: Some(lo),
+        hi: None,
+    })
+}
+
+pub(super) fn min(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    fold(b, node, Arithmetic::Min, |hi| Pointwise::Clip {
+        lo: None,
+        hi: Some(hi),
+    })
+}
+
+/// Folds the operands by `of`, or by the bound that a constant number is.
+fn fold(
+    b: &mut Builder,
+    node: &NodeView<'_>,
+    of: Arithmetic,
+    bound: impl Fn(f64) -> Pointwise,
+) -> Result<Vec<Operand>, OpError> {
+    let bound = |value| FloatOp::Pointwise(bound(value));
     let operands = node.all()?;
     let (first, rest) = operands
         .split_first()
@@ -18,19 +39,12 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
             (None, Some(value)) => b.map(bound(value), &result)?,
             (Some(value), None) => b.map(bound(value), operand)?,
             _ => {
-                let op = FloatOp::Arithmetic(Arithmetic::Max);
+                let op = FloatOp::Arithmetic(of);
                 binary(b, op, &result, operand, Kind::Number)?
             }
         };
     }
     Ok(vec![result])
-}
-
-fn bound(value: f64) -> FloatOp {
-    FloatOp::Pointwise(Pointwise::Clip {
-        lo: Some(value),
-        hi: None,
-    })
 }
 
 /// The number, if the operand is one constant number that does not widen a shape.
