@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use halo2curves::bn256::Fr;
 
-use super::config::pow2;
+use super::fixed::pow2;
 use super::params::CircuitParams;
 use super::program::{Form, Program, SlotId, Source, WeightRef, FOREST_COLUMNS};
 use super::CircuitError;

@@ -6,6 +6,7 @@
 //! `docs/design/circuit.md`.
 
 pub(crate) mod config;
+pub(crate) mod fixed;
 pub mod layout;
 pub(crate) mod model;
 pub mod params;

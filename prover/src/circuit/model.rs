@@ -6,7 +6,8 @@ use halo2_proofs::circuit::{Layouter, Region, SimpleFloorPlanner, Value};
 use halo2_proofs::plonk::{Advice, Circuit, Column, ConstraintSystem, Error};
 use halo2curves::bn256::Fr;
 
-use super::config::{Config, FixedPlan};
+use super::config::Config;
+use super::fixed::FixedPlan;
 use super::layout::Layout;
 use super::witness::{Challenges, PackedWeights, PhaseOne, PhaseZero};
 

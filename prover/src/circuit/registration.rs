@@ -30,7 +30,7 @@ use halo2_proofs::plonk::{
 use halo2curves::bn256::Fr;
 use rand_core::RngCore;
 
-use super::config::pow2;
+use super::fixed::pow2;
 use super::layout::{Layout, WeightCell};
 use super::model::{put, Assignment};
 use super::params::Scheme;

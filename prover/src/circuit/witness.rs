@@ -9,7 +9,7 @@ use halo2curves::bn256::Fr;
 use rand_core::RngCore;
 use rayon::prelude::*;
 
-use super::config::{int, pow2, read_counts, FixedPlan, Role};
+use super::fixed::{int, pow2, read_counts, FixedPlan, Role};
 use super::layout::{Layout, WeightCell};
 use super::program::{Forest, Form, Program, Source, WeightRef, FOREST_COLUMNS};
 use super::CircuitError;

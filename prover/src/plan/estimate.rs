@@ -11,7 +11,8 @@ use halo2_proofs::poly::Rotation;
 use halo2curves::bn256::Fr;
 
 use super::multiplications;
-use crate::circuit::config::{Config, FixedPlan};
+use crate::circuit::config::Config;
+use crate::circuit::fixed::FixedPlan;
 use crate::circuit::layout::Layout;
 use crate::circuit::params::{CircuitParams, Scheme};
 use crate::circuit::registration::{RegistrationCircuit, RegistrationShape};

@@ -13,7 +13,7 @@ use super::bases::Bases;
 use super::link::wipe;
 use super::msm::msm;
 use super::windowed::sums;
-use crate::circuit::config::int;
+use crate::circuit::fixed::int;
 use crate::circuit::layout::Layout;
 use crate::circuit::witness::PackedWeights;
 

@@ -222,7 +222,7 @@ pub(crate) fn portable_registration_key(
 
 /// The model circuit's shape.
 pub(crate) fn shape(layout: Layout) -> Arc<Shape> {
-    let plan = crate::circuit::config::FixedPlan::new(&layout);
+    let plan = crate::circuit::fixed::FixedPlan::new(&layout);
     Arc::new(Shape { layout, plan })
 }
 

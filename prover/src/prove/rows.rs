@@ -16,7 +16,7 @@ use super::export::g1_to_ark;
 use super::link::wipe;
 use super::proof::{horner, prove_linked};
 use super::{Progress, ProveError};
-use crate::circuit::config::int;
+use crate::circuit::fixed::int;
 use crate::circuit::model::{ModelCircuit, Witness};
 use crate::circuit::params::Scheme;
 use crate::circuit::witness::{eval_slots, Cell, PhaseZero};

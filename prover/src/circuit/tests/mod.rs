@@ -8,7 +8,7 @@ use halo2curves::bn256::Fr;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
-use super::config::{int, FixedPlan};
+use super::fixed::{int, FixedPlan};
 use super::layout::Layout;
 use super::model::{ModelCircuit, Shape, Tamper, Witness};
 use super::params::{CircuitParams, Scheme};

@@ -1,0 +1,371 @@
+//! Fixed columns: what each is for, and its content.
+//!
+//! Roles with equal content share a column.
+
+use std::collections::BTreeMap;
+
+use ff::{Field, PrimeField};
+use halo2curves::bn256::Fr;
+
+use super::layout::{Class, Layout};
+use super::program::{Forest, Source};
+
+/// What a fixed column is for. Roles with equal content share one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Role {
+    /// 1 on rows 1..u: every gate's switch.
+    Use,
+    /// 1 on rows 0 and u-1: running columns vanish there.
+    Ends,
+    /// The range table.
+    Table,
+    /// 1 on main rows of the class.
+    Class(Class),
+    /// 1 where limb columns of this pattern are looked up. Where all limbs of a slot lie on its main row, the
+    /// classes say it.
+    Limb(usize),
+    /// Multiplier of the previous output power.
+    PowerStep,
+    /// Multiplier of beta times the previous output power.
+    PowerBeta,
+    /// 1 where a layer's first output starts its powers.
+    PowerStart,
+    /// 1 on the first row of each zone but the first.
+    Boundary,
+    /// The constant 2^(w t) on the bias row of digit t.
+    Bias,
+    /// 1 on bias rows (batches only).
+    BiasOn,
+    /// 1 on the first main row of each linear output (batches only).
+    OutputEnd,
+    /// 1 on main rows of all instances but the last (batches only).
+    Continue,
+    /// 1 on the first main row of each input.
+    InputEnd,
+    /// 1 on released main rows.
+    Released,
+    /// 1 on main rows that read two operands.
+    Reads,
+    /// Address (main row) of the first operand.
+    LeftAddress,
+    /// Address of the second operand.
+    RightAddress,
+    /// Own address where a slot is read.
+    Address,
+    /// How often it is read.
+    ReadCount,
+    /// Coefficient of the product of both operands.
+    Product,
+    /// Coefficient of the first operand.
+    LeftFactor,
+    /// Coefficient of the second operand.
+    RightFactor,
+    /// Constant term.
+    Constant,
+    /// Function number plus one on main rows of function slots.
+    FunctionTag,
+    /// Function tables: number plus one, segment, coefficients.
+    TableTag,
+    /// Segment.
+    TableSegment,
+    /// Coefficient c0.
+    TableC0,
+    /// Coefficient c1.
+    TableC1,
+    /// 1 on the steps of the walks through the trees.
+    Step,
+    /// Key of a tree's root, on its first step.
+    RootKey,
+    /// 1 on the other steps, whose node the step before names.
+    Next,
+    /// 1 on a walk's last step, which ends in a leaf.
+    Leaf,
+    /// 1 on all steps and scores but the first: the sum of the leaves goes on.
+    Carry,
+    /// 1 on steps and scores.
+    Walk,
+    /// Factor of each score in the sum of the leaves.
+    ScoreFactor,
+    /// 1 on the last score, where nothing of the sum is left.
+    ScoreEnd,
+    /// 1 on the rows of the trees' nodes.
+    Node,
+    /// Number of a feature, key of a node.
+    Key,
+    /// 1 where features and nodes are provided.
+    Visited,
+}
+
+/// Content of the fixed columns, shared between roles of equal content.
+#[derive(Clone, Debug)]
+pub(crate) struct FixedPlan {
+    /// Distinct contents: (row, value), ascending, non-zero.
+    pub(crate) columns: Vec<Vec<(usize, Fr)>>,
+    /// Column of each role in use; a role without any non-zero cell is absent.
+    pub(crate) roles: BTreeMap<Role, usize>,
+}
+
+/// `2^e` in the field.
+pub(crate) fn pow2(e: u64) -> Fr {
+    // A power takes hundreds of multiplications; below the modulus it is a bit.
+    if e >= u64::from(Fr::CAPACITY) {
+        return Fr::from(2).pow([e]);
+    }
+    let mut limbs = [0u64; 4];
+    limbs[(e / 64) as usize] = 1 << (e % 64);
+    Fr::from_raw(limbs)
+}
+
+/// An integer in the field.
+pub(crate) fn int(x: i128) -> Fr {
+    let x128 = x.unsigned_abs();
+    let magnitude = Fr::from_raw([x128 as u64, (x128 >> 64) as u64, 0, 0]);
+    if x < 0 {
+        -magnitude
+    } else {
+        magnitude
+    }
+}
+
+impl FixedPlan {
+    /// The fixed columns of a layout.
+    pub(crate) fn new(layout: &Layout) -> FixedPlan {
+        let mut cells: BTreeMap<Role, BTreeMap<usize, Fr>> = BTreeMap::new();
+        let mut set = |role: Role, row: usize, value: Fr| {
+            if value != Fr::ZERO {
+                cells.entry(role).or_default().insert(row, value);
+            }
+        };
+        let batch = layout.batch();
+        let program = &layout.program;
+        for row in 1..layout.usable {
+            set(Role::Use, row, Fr::ONE);
+        }
+        set(Role::Ends, 0, Fr::ONE);
+        set(Role::Ends, layout.usable - 1, Fr::ONE);
+        // Value v on row v; rows without an entry hold zero, and the first of them counts for zero.
+        for v in 1..1usize << layout.params.limb_bits {
+            set(Role::Table, v, Fr::from(v as u64));
+        }
+        // Slots.
+        for (s, slot) in program.slots.iter().enumerate() {
+            let class = layout.class(s);
+            let looked_up = layout.looked_up(s);
+            for b in 0..batch {
+                let row = layout.main_row(s, b);
+                set(Role::Class(class), row, Fr::ONE);
+                if layout.rotations > 1 {
+                    for &cell in &looked_up {
+                        let (column, cell_row) = layout.limb_cell(s, b, cell);
+                        set(Role::Limb(layout.limb_selector[column]), cell_row, Fr::ONE);
+                    }
+                }
+                if b + 1 < batch {
+                    set(Role::Continue, row, Fr::ONE);
+                }
+                if let Source::Local {
+                    left,
+                    right,
+                    product,
+                    left_factor,
+                    right_factor,
+                    constant,
+                } = slot.source
+                {
+                    set(Role::Reads, row, Fr::ONE);
+                    set(
+                        Role::LeftAddress,
+                        row,
+                        Fr::from(layout.main_row(left, b) as u64),
+                    );
+                    set(
+                        Role::RightAddress,
+                        row,
+                        Fr::from(layout.main_row(right, b) as u64),
+                    );
+                    set(Role::Product, row, int(product as i128));
+                    set(Role::LeftFactor, row, int(left_factor as i128));
+                    set(Role::RightFactor, row, int(right_factor as i128));
+                    set(Role::Constant, row, int(constant as i128));
+                }
+                if let Source::Function { function, operand } = slot.source {
+                    set(Role::Reads, row, Fr::ONE);
+                    set(
+                        Role::LeftAddress,
+                        row,
+                        Fr::from(layout.main_row(operand, b) as u64),
+                    );
+                    set(Role::FunctionTag, row, Fr::from(function as u64 + 1));
+                }
+            }
+        }
+        for (s, count) in read_counts(layout).into_iter().enumerate() {
+            if count > 0 {
+                for b in 0..batch {
+                    let row = layout.main_row(s, b);
+                    set(Role::Address, row, Fr::from(row as u64));
+                    set(Role::ReadCount, row, Fr::from(count));
+                }
+            }
+        }
+        if let Some(forest) = &program.forest {
+            forest_roles(layout, forest, &mut set);
+        }
+        for &s in &program.inputs {
+            set(Role::InputEnd, layout.end_row(s), Fr::ONE);
+        }
+        for row in layout.released_rows() {
+            set(Role::Released, row, Fr::ONE);
+        }
+        for &row in layout.zone_start.iter().skip(1) {
+            set(Role::Boundary, row, Fr::ONE);
+        }
+        // Layers.
+        for (l, layer) in program.layers.iter().enumerate() {
+            for (t, &row) in layout.bias_rows[l].iter().enumerate() {
+                set(Role::Bias, row, pow2(program.weight_bits as u64 * t as u64));
+                set(Role::BiasOn, row, Fr::ONE);
+            }
+            let back = pow2(layer.lane_bits as u64 * (layer.lanes as u64 - 1))
+                .invert()
+                .expect("a power of two is invertible");
+            let mut previous = 0;
+            for (j, &s) in layer.outputs.iter().enumerate() {
+                let row = layout.end_row(s);
+                set(Role::OutputEnd, row, Fr::ONE);
+                if j == 0 {
+                    set(Role::PowerStart, row, Fr::ONE);
+                } else {
+                    assert!(
+                        row > previous,
+                        "the powers of a layer's outputs run down the rows"
+                    );
+                    for between in previous + 1..row {
+                        set(Role::PowerStep, between, Fr::ONE);
+                    }
+                    if j % layer.lanes == 0 {
+                        set(Role::PowerBeta, row, back);
+                    } else {
+                        set(Role::PowerStep, row, pow2(layer.lane_bits as u64));
+                    }
+                }
+                previous = row;
+            }
+        }
+        // Function tables, one below the other.
+        let mut row = 1;
+        for f in program.functions() {
+            for (segment, (c0, c1)) in layout.functions[f].segments.iter().enumerate() {
+                set(Role::TableTag, row, Fr::from(f as u64 + 1));
+                set(Role::TableSegment, row, Fr::from(segment as u64));
+                set(Role::TableC0, row, int(*c0 as i128));
+                set(Role::TableC1, row, int(*c1 as i128));
+                row += 1;
+            }
+        }
+        let batched: [Role; 3] = [Role::BiasOn, Role::OutputEnd, Role::Continue];
+        let mut plan = FixedPlan {
+            columns: vec![],
+            roles: BTreeMap::new(),
+        };
+        for (role, content) in cells {
+            if batch == 1 && batched.contains(&role) {
+                continue;
+            }
+            let content: Vec<(usize, Fr)> = content.into_iter().collect();
+            let index = plan
+                .columns
+                .iter()
+                .position(|c| *c == content)
+                .unwrap_or_else(|| {
+                    plan.columns.push(content);
+                    plan.columns.len() - 1
+                });
+            plan.roles.insert(role, index);
+        }
+        plan
+    }
+}
+
+/// The fixed cells of the trees. Addresses of features and nodes lie above all rows: n + b for the features of
+/// instance b, n + B for nodes.
+fn forest_roles(layout: &Layout, forest: &Forest, set: &mut impl FnMut(Role, usize, Fr)) {
+    let batch = layout.batch();
+    let above = 1u64 << layout.params.k;
+    let nodes = Fr::from(above + batch as u64);
+    let features = |b: usize| Fr::from(above + b as u64);
+    for b in 0..batch {
+        for (j, &s) in forest.features.iter().enumerate() {
+            let row = layout.main_row(s, b);
+            set(Role::Address, row, features(b));
+            set(Role::Key, row, Fr::from(j as u64));
+            set(Role::Visited, row, Fr::ONE);
+        }
+        for step in 0..forest.trees * forest.depth {
+            let row = layout.main_row(forest.first_step + step, b);
+            set(Role::Reads, row, Fr::ONE);
+            set(Role::Step, row, Fr::ONE);
+            set(Role::Walk, row, Fr::ONE);
+            set(Role::LeftAddress, row, features(b));
+            set(Role::RightAddress, row, nodes);
+            let (tree, level) = (step / forest.depth, step % forest.depth);
+            if level == 0 {
+                set(Role::RootKey, row, Fr::from(tree as u64 + 1));
+            } else {
+                set(Role::Next, row, Fr::ONE);
+            }
+            if level + 1 == forest.depth {
+                set(Role::Leaf, row, Fr::ONE);
+            }
+            if step > 0 {
+                set(Role::Carry, row, Fr::ONE);
+            }
+        }
+        for (j, &s) in forest.scores.iter().enumerate() {
+            let row = layout.main_row(s, b);
+            set(Role::Walk, row, Fr::ONE);
+            set(Role::Carry, row, Fr::ONE);
+            set(Role::ScoreFactor, row, layout.score_factor(j));
+            if j + 1 == forest.scores.len() {
+                set(Role::ScoreEnd, row, Fr::ONE);
+            }
+        }
+    }
+    for i in 0..forest.nodes {
+        let row = layout.node_start + i;
+        set(Role::Address, row, nodes);
+        set(Role::Key, row, Fr::from(i as u64 + 1));
+        set(Role::Visited, row, Fr::ONE);
+        set(Role::Node, row, Fr::ONE);
+    }
+}
+
+/// How many slots read each slot through the copy lookup.
+pub(crate) fn read_counts(layout: &Layout) -> Vec<u64> {
+    let mut counts = vec![0; layout.program.slots.len()];
+    for slot in &layout.program.slots {
+        match slot.source {
+            Source::Local { left, right, .. } => {
+                counts[left] += 1;
+                counts[right] += 1;
+            }
+            Source::Function { operand, .. } => counts[operand] += 1,
+            _ => {}
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_two_are_what_doubling_gives() {
+        let mut power = Fr::ONE;
+        for e in 0..300 {
+            assert_eq!(pow2(e), power, "2^{e}");
+            power = power.double();
+        }
+    }
+}
