@@ -2,12 +2,22 @@
 
 use std::collections::HashMap;
 
-use crate::quantize::skeleton::{Activation, Op, ScalarId, Skeleton};
+use crate::quantize::ranges::convolution_bounds;
+use crate::quantize::skeleton::{Activation, Op, Positions, ScalarId, Skeleton};
 
 use super::super::CircuitError;
 use super::interval::{bits_of, checked, local_interval, Interval, MAX_BITS};
 use super::scalars::ScalarTable;
 use super::{Forest, Form, Layer, Slot, SlotId, Source, WeightRef};
+
+/// One place where a layer's weights are used.
+pub(super) struct Step {
+    inputs: Vec<SlotId>,
+    outputs: Vec<SlotId>,
+    /// Greatest accumulator that is true, and that the slots' cells can claim.
+    bound: i128,
+    claimed: i128,
+}
 
 /// A program under construction.
 pub(super) struct Lowering<'a> {
@@ -16,6 +26,10 @@ pub(super) struct Lowering<'a> {
     pub(super) weight_bits: u32,
     pub(super) slots: Vec<Slot>,
     pub(super) layers: Vec<Layer>,
+    /// For each layer what each of its steps reads and makes, and how far its accumulators reach.
+    pub(super) steps: Vec<Vec<Step>>,
+    /// The layer of each entry of the weights that is dense.
+    pub(super) entries: HashMap<WeightRef, usize>,
     /// The trees, one ensemble at most.
     pub(super) forests: Vec<Forest>,
     /// Slot that holds a scalar.
@@ -134,33 +148,32 @@ impl Lowering<'_> {
                 outputs,
                 shift,
                 activation,
-            } => self.linear(
-                index,
+            } => {
+                let finish = (*shift, *activation);
+                let layer = WeightRef::Linear(weights);
+                self.dense(index, inputs, *outputs, finish, first, scalars, layer)
+            }
+            Op::Again {
                 inputs,
-                *outputs,
-                *shift,
-                *activation,
-                first,
-                scalars,
-                WeightRef::Linear(weights),
-            ),
+                outputs,
+                layer,
+                shift,
+                activation,
+            } => {
+                let finish = (*shift, *activation);
+                let layer = WeightRef::Linear(*layer as usize);
+                self.dense(index, inputs, *outputs, finish, first, scalars, layer)
+            }
+            Op::Convolution { .. } => self.convolution(index, op, first, scalars, weights),
             Op::Forest { .. } => self.forest(op, first, weights),
             Op::Diagonal {
                 inputs,
                 shift,
                 activation,
             } => {
-                let outputs = inputs.len() as u32;
-                self.linear(
-                    index,
-                    inputs,
-                    outputs,
-                    *shift,
-                    *activation,
-                    first,
-                    scalars,
-                    WeightRef::Diagonal(weights),
-                )
+                let finish = (*shift, *activation);
+                let (outputs, layer) = (inputs.len() as u32, WeightRef::Diagonal(weights));
+                self.dense(index, inputs, outputs, finish, first, scalars, layer)
             }
             Op::Local {
                 left,
@@ -294,14 +307,62 @@ impl Lowering<'_> {
             .sum()
     }
 
+    /// The slots of one accumulator's result, which layer `layer` makes.
+    fn result(
+        &mut self,
+        (index, scalar, scalars): (usize, ScalarId, &ScalarTable),
+        bound: i128,
+        (shift, activation): (u32, Activation),
+        source: Source,
+        step: &mut Step,
+    ) -> Result<(), CircuitError> {
+        let fused = if activation == Activation::None {
+            self.fused_sign(index, scalar, scalars)
+        } else {
+            None
+        };
+        let truth = Interval {
+            lo: -bound,
+            hi: bound,
+        };
+        let (form, proven) = match fused {
+            Some((_, constant)) => {
+                let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
+                let offset = half + checked((constant as i128).checked_mul(1i128 << shift))?;
+                let bits = self.whole_limbs(bits_of(checked(bound.checked_add(offset.abs()))?));
+                if bits > MAX_BITS {
+                    return Err(CircuitError::TooWide { bits });
+                }
+                (Form::Sign { offset, bits }, Interval { lo: 0, hi: 1 })
+            }
+            None => self.form(truth, shift, activation)?,
+        };
+        // Greatest |y| that the slot's cells can claim.
+        let reach = match form {
+            Form::Sign { offset, bits } => (1i128 << bits) + offset.abs() + 1,
+            _ => (1i128 << (form.bits() + shift)) + (1i128 << shift),
+        };
+        if bits_of(reach) > MAX_BITS {
+            return Err(CircuitError::TooWide {
+                bits: bits_of(reach),
+            });
+        }
+        step.bound = step.bound.max(bound);
+        step.claimed = step.claimed.max(reach).max(bound);
+        let slot = self.push(source, form, proven);
+        step.outputs.push(slot);
+        self.home
+            .insert(fused.map_or(scalar, |(user, _)| user), slot);
+        Ok(())
+    }
+
     #[allow(clippy::too_many_arguments)] // one linear operation, spelled out
-    fn linear(
+    fn dense(
         &mut self,
         index: usize,
         inputs: &[ScalarId],
         outputs: u32,
-        shift: u32,
-        activation: Activation,
+        finish: (u32, Activation),
         first: ScalarId,
         scalars: &ScalarTable,
         weights: WeightRef,
@@ -314,58 +375,123 @@ impl Lowering<'_> {
                 bound.checked_add(checked(w.checked_mul(self.slots[slot].proven.magnitude()))?),
             )?;
         }
-        let truth = Interval {
-            lo: -bound,
-            hi: bound,
-        };
-        let layer = self.layers.len();
-        let mut made = vec![];
-        let mut claimed = bound;
-        for j in 0..outputs as usize {
-            let scalar = first + j as ScalarId;
-            let fused = if activation == Activation::None {
-                self.fused_sign(index, scalar, scalars)
-            } else {
-                None
-            };
-            let (form, proven) = match fused {
-                Some((_, constant)) => {
-                    let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
-                    let offset = half + checked((constant as i128).checked_mul(1i128 << shift))?;
-                    let bits = self.whole_limbs(bits_of(checked(bound.checked_add(offset.abs()))?));
-                    if bits > MAX_BITS {
-                        return Err(CircuitError::TooWide { bits });
-                    }
-                    (Form::Sign { offset, bits }, Interval { lo: 0, hi: 1 })
-                }
-                None => self.form(truth, shift, activation)?,
-            };
-            // Greatest |y| that the slot's cells can claim.
-            let reach = match form {
-                Form::Sign { offset, bits } => (1i128 << bits) + offset.abs() + 1,
-                _ => (1i128 << (form.bits() + shift)) + (1i128 << shift),
-            };
-            if bits_of(reach) > MAX_BITS {
-                return Err(CircuitError::TooWide {
-                    bits: bits_of(reach),
-                });
-            }
-            claimed = claimed.max(reach);
-            let slot = self.push(Source::Linear { layer, output: j }, form, proven);
-            made.push(slot);
-            self.home
-                .insert(fused.map_or(scalar, |(user, _)| user), slot);
-        }
-        // |claimed y - true y| < 2^lane_bits, so lanes cannot borrow from one another.
-        let lane_bits = bits_of(claimed + bound) + 1;
-        let lanes = ((PACKED_BITS / lane_bits) as usize).clamp(1, made.len());
-        self.layers.push(Layer {
-            inputs: slots,
-            outputs: made,
-            weights,
-            lane_bits,
-            lanes,
+        let layer = *self.entries.entry(weights).or_insert_with(|| {
+            self.layers.push(Layer {
+                inputs: vec![],
+                outputs: vec![],
+                positions: Positions::dense(1),
+                groups: 1,
+                weights,
+                lane_bits: 0,
+                lanes: 1,
+            });
+            self.steps.push(vec![]);
+            self.layers.len() - 1
         });
+        let position = self.steps[layer].len();
+        let mut step = Step {
+            inputs: slots,
+            outputs: vec![],
+            bound,
+            claimed: bound,
+        };
+        for output in 0..outputs as usize {
+            let scalar = first + output as ScalarId;
+            let source = Source::Linear {
+                layer,
+                output,
+                position,
+            };
+            self.result((index, scalar, scalars), bound, finish, source, &mut step)?;
+        }
+        self.steps[layer].push(step);
+        Ok(())
+    }
+
+    fn convolution(
+        &mut self,
+        index: usize,
+        op: &Op,
+        first: ScalarId,
+        scalars: &ScalarTable,
+        weights: usize,
+    ) -> Result<(), CircuitError> {
+        let Op::Convolution {
+            inputs,
+            outputs,
+            groups,
+            positions,
+            shift,
+            activation,
+        } = op
+        else {
+            unreachable!("only called with convolutions")
+        };
+        let slots: Vec<SlotId> = inputs.iter().map(|s| self.home[s]).collect();
+        let magnitudes: Vec<i128> = slots
+            .iter()
+            .map(|s| self.slots[*s].proven.magnitude())
+            .collect();
+        let (groups, weight) = (*groups as usize, 1i128 << self.weight_bits);
+        let bounds = convolution_bounds(&magnitudes, groups, positions, weight, self.bias_bound());
+        let layer = self.layers.len();
+        let mut step = Step {
+            inputs: slots,
+            outputs: vec![],
+            bound: 0,
+            claimed: 0,
+        };
+        let width = positions.to.len();
+        for output in 0..*outputs as usize {
+            let group = &bounds[output * groups / *outputs as usize];
+            for (position, bound) in group.iter().enumerate() {
+                let scalar = first + (output * width + position) as ScalarId;
+                let source = Source::Linear {
+                    layer,
+                    output,
+                    position,
+                };
+                let finish = (*shift, *activation);
+                let at = (index, scalar, scalars);
+                self.result(at, checked(*bound)?, finish, source, &mut step)?;
+            }
+        }
+        self.layers.push(Layer {
+            inputs: vec![],
+            outputs: vec![],
+            positions: positions.clone(),
+            groups,
+            weights: WeightRef::Linear(weights),
+            lane_bits: 0,
+            lanes: 1,
+        });
+        self.steps.push(vec![step]);
+        Ok(())
+    }
+
+    /// Puts the steps of each layer side by side and sizes its lanes.
+    pub(super) fn finish_layers(&mut self) -> Result<(), CircuitError> {
+        for (layer, steps) in self.layers.iter_mut().zip(std::mem::take(&mut self.steps)) {
+            if let [step] = &steps[..] {
+                (layer.inputs, layer.outputs) = (step.inputs.clone(), step.outputs.clone());
+            } else {
+                layer.positions = Positions::dense(steps.len());
+                let turned = |of: fn(&Step) -> &Vec<SlotId>| -> Vec<SlotId> {
+                    let channels = 0..of(&steps[0]).len();
+                    channels
+                        .flat_map(|c| steps.iter().map(move |s| of(s)[c]))
+                        .collect()
+                };
+                layer.inputs = turned(|s| &s.inputs);
+                layer.outputs = turned(|s| &s.outputs);
+            }
+            // |claimed y - true y| < 2^lane_bits, so lanes cannot borrow from one another.
+            let bound = steps.iter().map(|s| s.bound).max().unwrap_or(0);
+            let claimed = steps.iter().map(|s| s.claimed).max().unwrap_or(0);
+            layer.lane_bits = bits_of(checked(claimed.checked_add(bound))?) + 1;
+            let lanes = (PACKED_BITS / layer.lane_bits) as usize;
+            layer.lanes = lanes.clamp(1, layer.output_channels());
+        }
         Ok(())
     }
 
