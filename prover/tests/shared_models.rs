@@ -211,6 +211,11 @@ models! { false:
     torch_mlp_dyn_dynb
     torch_mlp_dyn_fix1
     torch_mlp_legacy_dynb
+    torch_cnn_mobile_dyn_dynb
+    torch_cnn_mobile_dyn_fix1
+    torch_resnetish_dyn_dynb
+    torch_resnetish_dyn_fix1
+    torch_resnetish_legacy_dynb
 }
 
 // Features and targets of other sizes than 1: only calibration tells.

@@ -26,7 +26,7 @@ pub use ops::supported;
 pub use reference::Reference;
 
 pub(crate) use float::{
-    image, Affine, Arithmetic, AxisView, FloatOp, Linear, Norm, Pointwise, Reduction, Relation,
+    image, Affine, Arithmetic, AxisView, Convolution, FloatOp, Linear, Norm, Pointwise, Reduction, Relation,
     Threshold, TreeNode, Trees,
 };
 

@@ -20,6 +20,8 @@ mod comparison;
 mod concat;
 mod constant;
 mod constant_of_shape;
+mod conv;
+mod conv_transpose;
 mod div;
 mod elementwise;
 mod elu;
@@ -82,6 +84,7 @@ mod slice;
 mod softmax;
 mod softplus;
 mod softsign;
+mod spatial;
 mod split;
 mod sqrt;
 mod squeeze;
@@ -114,6 +117,8 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Concat", concat::import),
     ("", "Constant", constant::import),
     ("", "ConstantOfShape", constant_of_shape::import),
+    ("", "Conv", conv::import),
+    ("", "ConvTranspose", conv_transpose::import),
     ("", "Div", div::import),
     ("", "Dropout", identity::import),
     ("", "Elu", elu::import),
