@@ -65,8 +65,6 @@ pub(crate) struct ForestColumns {
     pub(crate) no: Column<Advice>,
     /// Sum of the leaves so far.
     pub(crate) score: Column<Advice>,
-    /// How often each node and feature is read.
-    pub(crate) visits: Column<Advice>,
 }
 
 /// All columns and challenges.
@@ -92,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) reads: Option<ReadColumns>,
     pub(crate) functions: Option<FunctionColumns>,
     pub(crate) forest: Option<ForestColumns>,
+    /// How often each node, feature and member of a window is read.
+    pub(crate) visits: Option<Column<Advice>>,
     pub(crate) fixed: Vec<Column<Fixed>>,
     pub(crate) instance: Column<Instance>,
     pub(crate) beta: Challenge,
@@ -147,8 +147,8 @@ impl Config {
             yes: cs.advice_column(),
             no: cs.advice_column(),
             score: cs.advice_column(),
-            visits: cs.advice_column(),
         });
+        let visits = layout.program.has_visits().then(|| cs.advice_column());
         let challenge = |cs: &mut ConstraintSystem<Fr>| cs.challenge_usable_after(FirstPhase);
         let (beta, eps, gamma, alpha, theta) = (
             challenge(cs),
@@ -200,6 +200,7 @@ impl Config {
             reads,
             functions,
             forest,
+            visits,
             fixed,
             instance,
             beta,
@@ -225,8 +226,9 @@ impl Config {
             columns.extend([f.c0, f.c1, f.multiplicity]);
         }
         if let Some(f) = &self.forest {
-            columns.extend([f.yes, f.no, f.score, f.visits]);
+            columns.extend([f.yes, f.no, f.score]);
         }
+        columns.extend(self.visits);
         columns
     }
 
@@ -332,6 +334,20 @@ impl Config {
                         acc + constant(half(shift)) - q2 * pow2(shift.into()) - r.clone(),
                     ));
                     gates.push(("a (E - a) = 0", a() * (e.clone() - a())));
+                }
+                Form::Below { shift, .. } => {
+                    let reads = self.reads.as_ref().expect("members of windows read");
+                    let acc = acc
+                        .clone()
+                        .expect("a member of a window has an accumulator");
+                    gates.push((
+                        "y + half = 2^s a + R",
+                        acc + constant(half(shift)) - a() * pow2(shift.into()) - r.clone(),
+                    ));
+                    gates.push((
+                        "greatest = a + E",
+                        reads.right.cur::<Fr>() - a() - e.clone(),
+                    ));
                 }
                 Form::Sign { offset, .. } => {
                     let wide = r.clone() + e.clone() * pow2(b * layout.r_cells as u64);
@@ -673,8 +689,7 @@ impl Config {
                 node =
                     step * hr.clone() * cells + theta5.clone() * hr.clone() * (root + next * child);
                 provided = on.clone() * theta5 * hp.clone() * key
-                    + nodes.clone() * hp.clone() * self.v.cur::<Fr>()
-                    - role(Role::Visited).expect("nodes are visited") * f.visits.cur::<Fr>();
+                    + nodes.clone() * hp.clone() * self.v.cur::<Fr>();
                 let carry = role(Role::Carry).unwrap_or_else(zero);
                 let leaf = role(Role::Leaf).expect("each walk ends");
                 let walk = role(Role::Walk).expect("there are steps");
@@ -694,6 +709,13 @@ impl Config {
                         ("a = 0 on nodes", nodes * a()),
                     ]
                 });
+            }
+            if let Some(visits) = &self.visits {
+                let visited = role(Role::Visited).expect("something is visited");
+                provided = match self.forest {
+                    Some(_) => provided - visited * visits.cur::<Fr>(),
+                    None => -(visited * visits.cur::<Fr>()),
+                };
             }
             cs.create_gate("local", |_| {
                 vec![

@@ -209,6 +209,27 @@ impl FixedPlan {
                 }
             }
         }
+        for (w, window) in program.windows.iter().enumerate() {
+            for b in 0..batch {
+                let address = Fr::from(layout.window_address(w, b));
+                let row = layout.main_row(window.greatest, b);
+                set(Role::Reads, row, Fr::ONE);
+                set(Role::LeftAddress, row, address);
+                set(Role::RightAddress, row, address);
+                set(Role::LeftFactor, row, Fr::ONE);
+                let greatest = Fr::from(row as u64);
+                for &member in &window.members {
+                    let row = layout.main_row(member, b);
+                    set(Role::Reads, row, Fr::ONE);
+                    set(Role::RightAddress, row, greatest);
+                    if !matches!(program.slots[member].source, Source::Local { .. }) {
+                        set(Role::LeftAddress, row, greatest);
+                    }
+                    set(Role::Address, row, address);
+                    set(Role::Visited, row, Fr::ONE);
+                }
+            }
+        }
         for (s, count) in read_counts(layout).into_iter().enumerate() {
             if count > 0 {
                 for b in 0..batch {
@@ -431,13 +452,21 @@ fn forest_roles(layout: &Layout, forest: &Forest, set: &mut impl FnMut(Role, usi
 /// How many slots read each slot through the copy lookup.
 pub(crate) fn read_counts(layout: &Layout) -> Vec<u64> {
     let mut counts = vec![0; layout.program.slots.len()];
-    for slot in &layout.program.slots {
-        match slot.source {
-            Source::Local { left, right, .. } => {
-                counts[left] += 1;
-                counts[right] += 1;
+    let windows = layout.program.window_of();
+    for (slot, window) in layout.program.slots.iter().zip(windows) {
+        let greatest = window.map(|w| layout.program.windows[w].greatest);
+        match (&slot.source, greatest) {
+            // A member reads the greatest of its window, beside what it is a copy of, or twice.
+            (Source::Local { left, .. }, Some(greatest)) => {
+                counts[*left] += 1;
+                counts[greatest] += 1;
             }
-            Source::Function { operand, .. } => counts[operand] += 1,
+            (_, Some(greatest)) => counts[greatest] += 2,
+            (Source::Local { left, right, .. }, None) => {
+                counts[*left] += 1;
+                counts[*right] += 1;
+            }
+            (Source::Function { operand, .. }, None) => counts[*operand] += 1,
             _ => {}
         }
     }

@@ -309,6 +309,12 @@ impl Layout {
         self.main_row(slot, 0)
     }
 
+    /// Address of a window's members in the copy lookup, above those of rows, features and nodes.
+    pub(crate) fn window_address(&self, window: usize, b: usize) -> u64 {
+        let above = (1u64 << self.params.k) + self.batch() as u64 + 1;
+        above + (window * self.batch() + b) as u64
+    }
+
     /// The row on which each channel of a layer starts, and on which its first tap lies.
     pub(crate) fn channel_rows<'a>(&'a self, layer: &'a Layer) -> impl Iterator<Item = usize> + 'a {
         let width = layer.positions.at.len();
@@ -604,7 +610,7 @@ fn class_of(source: &Source, form: Form) -> Class {
     let target = match source {
         Source::Input { .. } | Source::Quotient { .. } => Target::Free,
         Source::Linear { .. } => Target::Linear,
-        Source::Local { .. } => Target::Local,
+        Source::Local { .. } | Source::Greatest { .. } => Target::Local,
         Source::Function { function, .. } => Target::Function(*function),
         Source::Step { .. } => Target::Step,
         Source::Score { .. } => Target::Score,

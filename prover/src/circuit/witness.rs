@@ -144,6 +144,7 @@ fn eval_slot(
                 denominator,
                 ..
             } => vec![*numerator, *denominator],
+            Source::Greatest { window } => program.windows[*window].members.clone(),
             Source::Step { .. } | Source::Score { .. } => trees(program).features.clone(),
         };
         let missing: Vec<usize> = needs.into_iter().filter(|n| !done[*n]).collect();
@@ -214,6 +215,11 @@ fn eval_slot(
                         }
                         (2 * (n << scale_bits) + d).div_euclid(2 * d)
                     }
+                    Source::Greatest { window } => {
+                        let members = &program.windows[*window].members;
+                        let values = members.iter().map(|m| cells[*m].a);
+                        values.max().expect("a window has members")
+                    }
                     Source::Input { .. }
                     | Source::Linear { .. }
                     | Source::Step { .. }
@@ -234,7 +240,7 @@ fn eval_slot(
 fn activate(form: Form, y: i128) -> i128 {
     match form {
         Form::Plain | Form::Unsigned { .. } => y,
-        Form::Signed { shift, .. } => round_shift(y, shift),
+        Form::Signed { shift, .. } | Form::Below { shift, .. } => round_shift(y, shift),
         Form::Relu { shift, .. } => round_shift(y, shift).max(0),
         Form::Sign { offset, .. } => i128::from(y + offset >= 0),
     }
@@ -413,13 +419,14 @@ impl PhaseZero {
             yes: some(program.forest.is_some()),
             no: some(program.forest.is_some()),
             score: some(program.forest.is_some()),
-            visits: if program.forest.is_some() {
+            visits: if program.has_visits() {
                 vec![0; n]
             } else {
                 vec![]
             },
         };
         let table_start = function_rows(layout);
+        let window_of = program.window_of();
         let node_cells = weights.nodes(layout);
         for (s, slot) in program.slots.iter().enumerate() {
             let looked = layout.looked_up(s);
@@ -461,6 +468,15 @@ impl PhaseZero {
                         p.left[row] = int(cells[*left].a);
                         p.right[row] = int(cells[*right].a);
                     }
+                    Source::Greatest { window } => {
+                        p.yl[row] = int(y);
+                        (p.left[row], p.right[row]) = (int(y), int(y));
+                        // Both reads are of the first member with this value.
+                        let members = &program.windows[*window].members;
+                        let first = members.iter().find(|m| cells[**m].a == y);
+                        let first = *first.expect("the greatest is a member's value");
+                        p.visits[layout.main_row(first, b)] += 2;
+                    }
                     Source::Function { function, operand } => {
                         let (segment, t) = locate(layout, *function, cells[*operand].a);
                         let (c0, c1) = layout.functions[*function].segments[segment];
@@ -471,6 +487,14 @@ impl PhaseZero {
                         p.c1[row] = int(c1 as i128);
                         p.function_multiplicity[table_start[*function] + segment] += 1;
                         r = t as u128;
+                    }
+                }
+                let mut above = 0;
+                if let Some(window) = window_of[s] {
+                    above = cells[program.windows[window].greatest].a;
+                    p.right[row] = int(above);
+                    if !matches!(slot.source, Source::Local { .. }) {
+                        p.left[row] = int(above);
                     }
                 }
                 // E and R as numbers, then as limbs.
@@ -485,6 +509,10 @@ impl PhaseZero {
                         }
                     }
                     Form::Unsigned { .. } => e = a as u128,
+                    Form::Below { shift, .. } => {
+                        e = (above - a) as u128;
+                        r = (y + half(shift) - (a << shift)) as u128;
+                    }
                     Form::Relu { shift, .. } => {
                         let q = round_shift(y, shift);
                         e = q.unsigned_abs();
@@ -617,8 +645,9 @@ impl PhaseZero {
         if !self.function_multiplicity.is_empty() {
             columns.push(small(&self.function_multiplicity));
         }
+        let trees = [&self.yes, &self.no, &self.score];
+        columns.extend(trees.into_iter().filter(|c| !c.is_empty()).cloned());
         if !self.visits.is_empty() {
-            columns.extend([self.yes.clone(), self.no.clone(), self.score.clone()]);
             columns.push(small(&self.visits));
         }
         columns

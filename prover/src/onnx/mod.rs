@@ -26,8 +26,8 @@ pub use ops::supported;
 pub use reference::Reference;
 
 pub(crate) use float::{
-    image, Affine, Arithmetic, AxisView, Convolution, FloatOp, Linear, Norm, Pointwise, Reduction, Relation,
-    Threshold, TreeNode, Trees,
+    image, Affine, Arithmetic, AxisView, Convolution, FloatOp, Linear, Norm, Pointwise, Reduction,
+    Relation, Threshold, TreeNode, Trees,
 };
 
 /// The float graph of a model file, folded.

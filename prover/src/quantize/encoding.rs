@@ -224,6 +224,10 @@ impl Skeleton {
                     })?;
                     require(*shift <= 40, || at("shift"))?;
                 }
+                Op::Max { inputs, width } => {
+                    let whole = *width > 0 && inputs.len() % *width as usize == 0;
+                    require(whole, || at("windows"))?;
+                }
                 Op::Clamp { lo, hi, .. } => require(lo <= hi, || at("bounds that cross"))?,
                 Op::Function { function, .. } => {
                     require((*function as usize) < self.functions.len(), || {

@@ -152,6 +152,13 @@ impl IntegerModel {
                     .iter()
                     .map(|&id| x[id as usize].max(*lo).min(*hi))
                     .collect(),
+                Op::Max { inputs, width } => inputs
+                    .chunks_exact(*width as usize)
+                    .map(|window| {
+                        let values = window.iter().map(|&id| x[id as usize]);
+                        values.max().expect("a window is not empty")
+                    })
+                    .collect(),
                 Op::Function { inputs, function } => {
                     let table = &self.skeleton.functions[*function as usize];
                     inputs

@@ -286,6 +286,17 @@ pub(crate) fn extend(
                 })
                 .collect()
         }
+        Op::Max { inputs, width } => {
+            let windows = inputs.chunks_exact(*width as usize);
+            let greatest = |window: &[ScalarId]| {
+                let ends = window.iter().map(of);
+                ends.reduce(|a, b| Interval {
+                    lo: a.lo.max(b.lo),
+                    hi: a.hi.max(b.hi),
+                })
+            };
+            windows.map(greatest).collect()
+        }
         Op::Function { inputs, function } => {
             let table = &functions[*function as usize];
             let (lo, hi) = table.domain();

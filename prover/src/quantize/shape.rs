@@ -16,6 +16,7 @@ impl Op {
             | Self::Clamp { inputs, .. }
             | Self::Function { inputs, .. } => inputs.len(),
             Self::Local { left, .. } => left.len(),
+            Self::Max { inputs, width } => inputs.len() / *width as usize,
             Self::Divide { numerators, .. } => numerators.len(),
         }
     }
@@ -29,6 +30,7 @@ impl Op {
             | Self::Forest { inputs, .. }
             | Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
+            | Self::Max { inputs, .. }
             | Self::Function { inputs, .. } => (inputs, None),
             Self::Local { left, right, .. } => (left, Some(right)),
             Self::Divide {
@@ -48,6 +50,7 @@ impl Op {
             | Self::Forest { inputs, .. }
             | Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
+            | Self::Max { inputs, .. }
             | Self::Function { inputs, .. } => (inputs, None),
             Self::Local { left, right, .. } => (left, Some(right)),
             Self::Divide {

@@ -190,6 +190,13 @@ pub enum Op {
         /// Greatest value.
         hi: i64,
     },
+    /// The greatest of each window: `out_i = max_j x_ij`.
+    Max {
+        /// The operands, [windows, width].
+        inputs: Vec<ScalarId>,
+        /// Operands of one window.
+        width: u32,
+    },
     /// A tabled function; every operand lies in the table's domain (the quantiser clamps first).
     Function {
         /// The operands.

@@ -8,7 +8,7 @@ use crate::quantize::skeleton::{Activation, Op, Positions, ScalarId, Skeleton};
 use super::super::CircuitError;
 use super::interval::{bits_of, checked, local_interval, Interval, MAX_BITS};
 use super::scalars::ScalarTable;
-use super::{Forest, Form, Layer, Slot, SlotId, Source, WeightRef};
+use super::{Forest, Form, Layer, Slot, SlotId, Source, WeightRef, Window};
 
 /// One place where a layer's weights are used.
 pub(super) struct Step {
@@ -17,6 +17,15 @@ pub(super) struct Step {
     /// Greatest accumulator that is true, and that the slots' cells can claim.
     bound: i128,
     claimed: i128,
+}
+
+/// A member of a window under construction.
+pub(super) struct Member {
+    slot: SlotId,
+    /// What the layer that makes it, and all others of the window, asks for.
+    activation: Activation,
+    /// Whether it needs the window's greatest range-checked.
+    checked: bool,
 }
 
 /// A program under construction.
@@ -30,6 +39,11 @@ pub(super) struct Lowering<'a> {
     pub(super) steps: Vec<Vec<Step>>,
     /// The layer of each entry of the weights that is dense.
     pub(super) entries: HashMap<WeightRef, usize>,
+    pub(super) windows: Vec<Window>,
+    /// By operation and number of the window.
+    pub(super) members: HashMap<(usize, usize), Vec<Member>>,
+    /// For each scalar that a layer makes for a window alone, the operation that pools it and the window's number there.
+    pub(super) pooled: HashMap<ScalarId, (usize, usize)>,
     /// The trees, one ensemble at most.
     pub(super) forests: Vec<Forest>,
     /// Slot that holds a scalar.
@@ -229,6 +243,7 @@ impl Lowering<'_> {
                 }
                 Ok(())
             }
+            Op::Max { inputs, width } => self.max(index, inputs, *width as usize, first),
             Op::Function { inputs, function } => {
                 let table = &self.skeleton.functions[*function as usize];
                 let width = (table.segments.len() as i128) << table.segment_bits;
@@ -316,14 +331,17 @@ impl Lowering<'_> {
         source: Source,
         step: &mut Step,
     ) -> Result<(), CircuitError> {
+        let truth = Interval {
+            lo: -bound,
+            hi: bound,
+        };
+        if let Some(&at) = self.pooled.get(&scalar) {
+            return self.pooled_result(at, truth, (shift, activation), source, step);
+        }
         let fused = if activation == Activation::None {
             self.fused_sign(index, scalar, scalars)
         } else {
             None
-        };
-        let truth = Interval {
-            lo: -bound,
-            hi: bound,
         };
         let (form, proven) = match fused {
             Some((_, constant)) => {
@@ -354,6 +372,114 @@ impl Lowering<'_> {
         self.home
             .insert(fused.map_or(scalar, |(user, _)| user), slot);
         Ok(())
+    }
+
+    /// The slot of an accumulator that serves as a member of a window alone; the window's activation comes after.
+    fn pooled_result(
+        &mut self,
+        (op, number): (usize, usize),
+        y: Interval,
+        (shift, activation): (u32, Activation),
+        source: Source,
+        step: &mut Step,
+    ) -> Result<(), CircuitError> {
+        let (form, proven) = self.form(y, shift, Activation::None)?;
+        // The signed form holds the difference of any two values of this interval, which all members share.
+        let form = Form::Below {
+            shift,
+            bits: form.bits(),
+        };
+        // a = greatest - E, and the greatest is range-checked where it stands.
+        let reach = (1i128 << (form.bits() + shift + 1)) + (1i128 << shift);
+        if bits_of(reach) > MAX_BITS {
+            return Err(CircuitError::TooWide {
+                bits: bits_of(reach),
+            });
+        }
+        step.bound = step.bound.max(y.hi);
+        step.claimed = step.claimed.max(reach);
+        let slot = self.push(source, form, proven);
+        step.outputs.push(slot);
+        let member = Member {
+            slot,
+            activation,
+            checked: true,
+        };
+        self.members.entry((op, number)).or_default().push(member);
+        Ok(())
+    }
+
+    fn max(
+        &mut self,
+        index: usize,
+        inputs: &[ScalarId],
+        width: usize,
+        first: ScalarId,
+    ) -> Result<(), CircuitError> {
+        for (number, scalars) in inputs.chunks_exact(width).enumerate() {
+            let id = first + number as ScalarId;
+            let members = match self.members.remove(&(index, number)) {
+                Some(members) => members,
+                None => {
+                    let mut slots: Vec<SlotId> = scalars.iter().map(|s| self.home[s]).collect();
+                    slots.sort_unstable();
+                    slots.dedup();
+                    if let [only] = slots[..] {
+                        self.home.insert(id, only);
+                        continue;
+                    }
+                    self.copied_members(&slots)?
+                }
+            };
+            let window = self.windows.len();
+            let of = |m: &Member| self.slots[m.slot].proven;
+            let y = Interval {
+                lo: members.iter().map(|m| of(m).lo).max().unwrap_or(0),
+                hi: members.iter().map(|m| of(m).hi).max().unwrap_or(0),
+            };
+            // A member that a layer makes is bounded by the greatest alone: that is range-checked. A copy is bounded by
+            // what it copies.
+            let (form, proven) = match members[0] {
+                Member { checked: false, .. } => (Form::Plain, y),
+                Member { activation, .. } => self.form(y, 0, activation)?,
+            };
+            let greatest = self.push(Source::Greatest { window }, form, proven);
+            self.home.insert(id, greatest);
+            self.windows.push(Window {
+                members: members.into_iter().map(|m| m.slot).collect(),
+                greatest,
+            });
+        }
+        Ok(())
+    }
+
+    /// Copies of slots that stand in a window.
+    fn copied_members(&mut self, slots: &[SlotId]) -> Result<Vec<Member>, CircuitError> {
+        let proven = |s: &SlotId| self.slots[*s].proven;
+        let most = slots.iter().map(|s| proven(s).hi).max().unwrap_or(0);
+        let least = slots.iter().map(|s| proven(s).lo).min().unwrap_or(0);
+        let bits = self.whole_limbs(bits_of(checked(most.checked_sub(least))?));
+        if bits > MAX_BITS {
+            return Err(CircuitError::TooWide { bits });
+        }
+        let member = |&slot: &SlotId| {
+            let source = Source::Local {
+                left: slot,
+                right: slot,
+                product: 0,
+                left_factor: 1,
+                right_factor: 0,
+                constant: 0,
+            };
+            let form = Form::Below { shift: 0, bits };
+            let slot = self.push(source, form, self.slots[slot].proven);
+            Member {
+                slot,
+                activation: Activation::None,
+                checked: false,
+            }
+        };
+        Ok(slots.iter().map(member).collect())
     }
 
     #[allow(clippy::too_many_arguments)] // one linear operation, spelled out
@@ -442,6 +568,8 @@ impl Lowering<'_> {
             claimed: 0,
         };
         let width = positions.to.len();
+        let widest = bounds.iter().flatten().map(|b| checked(*b));
+        let widest = widest.collect::<Result<Vec<_>, _>>()?.into_iter().max();
         for output in 0..*outputs as usize {
             let group = &bounds[output * groups / *outputs as usize];
             for (position, bound) in group.iter().enumerate() {
@@ -453,7 +581,11 @@ impl Lowering<'_> {
                 };
                 let finish = (*shift, *activation);
                 let at = (index, scalar, scalars);
-                self.result(at, checked(*bound)?, finish, source, &mut step)?;
+                let bound = match (self.pooled.contains_key(&scalar), widest) {
+                    (true, Some(widest)) => widest,
+                    _ => checked(*bound)?,
+                };
+                self.result(at, bound, finish, source, &mut step)?;
             }
         }
         self.layers.push(Layer {
@@ -581,6 +713,41 @@ impl Lowering<'_> {
         );
         Ok(p)
     }
+}
+
+/// The scalars whose windows a layer may fill as it makes them: all of the window's members are made by one layer, with
+/// one activation that the greatest commutes with, and read by the window alone, once.
+pub(super) fn pooled(
+    skeleton: &Skeleton,
+    scalars: &ScalarTable,
+) -> HashMap<ScalarId, (usize, usize)> {
+    let mut made_by = HashMap::new();
+    for (index, op) in skeleton.ops.iter().enumerate() {
+        let (Op::Linear { activation, .. }
+        | Op::Again { activation, .. }
+        | Op::Convolution { activation, .. }) = op
+        else {
+            continue;
+        };
+        if *activation != Activation::Sign {
+            let first = scalars.first[index];
+            made_by.extend((first..first + op.made() as ScalarId).map(|s| (s, index)));
+        }
+    }
+    let mut pooled = HashMap::new();
+    for (index, op) in skeleton.ops.iter().enumerate() {
+        let Op::Max { inputs, width } = op else {
+            continue;
+        };
+        for (number, window) in inputs.chunks_exact(*width as usize).enumerate() {
+            let by = made_by.get(&window[0]);
+            let alone = |s: &ScalarId| scalars.uses[*s as usize] == 1 && made_by.get(s) == by;
+            if scalars.live[index] && by.is_some() && window.len() > 1 && window.iter().all(alone) {
+                pooled.extend(window.iter().map(|s| (*s, (index, number))));
+            }
+        }
+    }
+    pooled
 }
 
 /// Largest field capacity used by packed lanes: sums of lanes stay below the modulus.

@@ -59,6 +59,8 @@ pub(crate) enum Source {
         denominator: SlotId,
         scale_bits: u32,
     },
+    /// The greatest of window `window`, read from one of its members.
+    Greatest { window: usize },
     /// The comparison on step `step` of the walks through the trees.
     Step { step: usize },
     /// Score `output` of the trees.
@@ -76,6 +78,8 @@ pub(crate) enum Form {
     Unsigned { bits: u32 },
     /// `y + half = 2^shift (2a - E) + R`, `a (E - a) = 0`: `a = relu(q)`, `E = |q|`.
     Relu { shift: u32, bits: u32 },
+    /// `y + half = 2^shift a + R`, and E is what `a` lacks to the greatest of its window.
+    Below { shift: u32, bits: u32 },
     /// `a` a bit, `(2a - 1)(y + offset) + a - 1 = E' >= 0`: `a = [y + offset >= 0]`.
     Sign { offset: i128, bits: u32 },
 }
@@ -88,13 +92,16 @@ impl Form {
             Form::Signed { bits, .. }
             | Form::Unsigned { bits }
             | Form::Relu { bits, .. }
+            | Form::Below { bits, .. }
             | Form::Sign { bits, .. } => bits,
         }
     }
     /// Bits of R.
     pub(crate) fn shift(self) -> u32 {
         match self {
-            Form::Signed { shift, .. } | Form::Relu { shift, .. } => shift,
+            Form::Signed { shift, .. } | Form::Relu { shift, .. } | Form::Below { shift, .. } => {
+                shift
+            }
             _ => 0,
         }
     }
@@ -107,6 +114,14 @@ pub(crate) struct Slot {
     pub(crate) form: Form,
     /// What the constraints prove of `a`.
     pub(crate) proven: Interval,
+}
+
+/// Slots of which the greatest is wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    /// Each of form [`Form::Below`], in no other window, read by nothing else.
+    pub(crate) members: Vec<SlotId>,
+    pub(crate) greatest: SlotId,
 }
 
 /// Which private weights a layer uses.
@@ -185,6 +200,8 @@ impl Layer {
 pub(crate) struct Program {
     pub(crate) slots: Vec<Slot>,
     pub(crate) layers: Vec<Layer>,
+    /// Windows with their greatest members.
+    pub(crate) windows: Vec<Window>,
     /// The trees, if there are any.
     pub(crate) forest: Option<Forest>,
     /// Slot of each released scalar.
@@ -219,6 +236,9 @@ impl Program {
             layers: vec![],
             steps: vec![],
             entries: HashMap::new(),
+            windows: vec![],
+            members: HashMap::new(),
+            pooled: lowering::pooled(skeleton, &scalars),
             forests: vec![],
             home: HashMap::new(),
             bias_digits,
@@ -269,6 +289,7 @@ impl Program {
         let mut program = Program {
             slots: lowering.slots,
             layers: lowering.layers,
+            windows: lowering.windows,
             forest: lowering.forests.pop(),
             released,
             inputs,
@@ -378,9 +399,29 @@ impl Program {
 
     /// Whether any slot reads another through the copy lookup.
     pub(crate) fn has_reads(&self) -> bool {
-        self.slots
-            .iter()
-            .any(|s| matches!(s.source, Source::Local { .. } | Source::Function { .. }))
+        let reads = |s: &Slot| {
+            matches!(
+                s.source,
+                Source::Local { .. } | Source::Function { .. } | Source::Greatest { .. }
+            )
+        };
+        self.slots.iter().any(reads)
+    }
+
+    /// Whether something is read as often as the witness says.
+    pub(crate) fn has_visits(&self) -> bool {
+        self.forest.is_some() || !self.windows.is_empty()
+    }
+
+    /// The window of each slot that is in one.
+    pub(crate) fn window_of(&self) -> Vec<Option<usize>> {
+        let mut of = vec![None; self.slots.len()];
+        for (w, window) in self.windows.iter().enumerate() {
+            for &member in &window.members {
+                of[member] = Some(w);
+            }
+        }
+        of
     }
 
     /// Functions in use, ascending.

@@ -19,6 +19,7 @@ pub(crate) mod forest;
 mod lookups;
 mod mask;
 mod shared;
+mod windows;
 
 /// Parameters for tests: the smallest k that fits.
 pub(crate) fn params(

@@ -187,10 +187,7 @@ fn affine(
     // Trailing extents of one: the constant serves that many neighbours.
     let ones = tail.iter().rev().take_while(|&&d| d == 1).count();
     let inner: usize = block[block.len() - ones..].iter().product();
-    let (tail, block) = (
-        &tail[..tail.len() - ones],
-        &block[..block.len() - ones],
-    );
+    let (tail, block) = (&tail[..tail.len() - ones], &block[..block.len() - ones]);
     let numbers = c
         .numbers()
         .ok_or_else(|| OpError::invalid("arithmetic on strings"))?;

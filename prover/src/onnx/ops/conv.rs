@@ -79,7 +79,9 @@ pub(super) fn layer(b: &Builder, node: &NodeView<'_>) -> Result<Layer, OpError> 
         )));
     }
     if b.value(x).row_axis.is_some_and(|axis| axis != 0) {
-        return Err(OpError::mixes_rows("a convolution over the batch dimension"));
+        return Err(OpError::mixes_rows(
+            "a convolution over the batch dimension",
+        ));
     }
     if shape[0] != 1 {
         return Err(OpError::unsupported(
@@ -88,7 +90,9 @@ pub(super) fn layer(b: &Builder, node: &NodeView<'_>) -> Result<Layer, OpError> 
         ));
     }
     let (channels, groups) = (shape[1], node.int("group", 1));
-    let groups = usize::try_from(groups).ok().filter(|g| *g > 0 && channels % g == 0);
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(|g| *g > 0 && channels % g == 0);
     Ok(Layer {
         x,
         extents: shape[2..].to_vec(),
@@ -115,7 +119,10 @@ pub(super) fn bias(node: &NodeView<'_>, outputs: usize) -> Result<Vec<f64>, OpEr
     }
     let bias = node.constant(2, "the bias")?.numbers().unwrap_or_default();
     if bias.len() != outputs {
-        return Err(OpError::invalid(format!("a bias of {} numbers for {outputs} outputs", bias.len())));
+        return Err(OpError::invalid(format!(
+            "a bias of {} numbers for {outputs} outputs",
+            bias.len()
+        )));
     }
     Ok(bias)
 }

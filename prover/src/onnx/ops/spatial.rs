@@ -69,8 +69,17 @@ fn stated(node: &NodeView<'_>, rank: usize) -> Result<Stated, OpError> {
 
 /// A kernel's shape, which the attribute may repeat.
 fn check_kernel(node: &NodeView<'_>, kernel: &[usize]) -> Result<(), OpError> {
-    let same = |stated: &[i64]| stated.iter().map(|&k| k as usize).eq(kernel.iter().copied());
-    if node.ints("kernel_shape").is_some_and(|s| !s.is_empty() && !same(s)) || kernel.contains(&0) {
+    let same = |stated: &[i64]| {
+        stated
+            .iter()
+            .map(|&k| k as usize)
+            .eq(kernel.iter().copied())
+    };
+    if node
+        .ints("kernel_shape")
+        .is_some_and(|s| !s.is_empty() && !same(s))
+        || kernel.contains(&0)
+    {
         return Err(OpError::invalid("kernel_shape is not the weights' shape"));
     }
     Ok(())

@@ -129,7 +129,10 @@ impl Lowering<'_> {
             }
         }
         let size = op.kernel_len();
-        let kernels = op.weights.chunks_exact(size).zip(weights.chunks_exact(size));
+        let kernels = op
+            .weights
+            .chunks_exact(size)
+            .zip(weights.chunks_exact(size));
         kernels
             .zip(&op.bias)
             .enumerate()
