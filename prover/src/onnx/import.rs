@@ -6,7 +6,8 @@
 //! evaluated here, by structure.
 //!
 //! Rows: the leading dimension of each input of rank two or more, and of a dynamic one of rank one, is the
-//! row dimension; the graph is built with one row, and operators that would mix rows are refused.
+//! row dimension, unless the caller says that there is none ([`BatchDimension`]); the graph is built with one row, and
+//! operators that would mix rows are refused.
 //! Source: ONNX IR specification, operator changelogs for the versions named in each importer.
 
 use std::collections::HashMap;
@@ -39,6 +40,16 @@ pub(crate) enum Operand {
 enum Slot {
     Known(Operand),
     Refused,
+}
+
+/// Where the rows of a batch lie in a model's inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchDimension {
+    /// Along the leading dimension of each input of rank two or more, and of a dynamic one of rank one.
+    #[default]
+    Leading,
+    /// Nowhere: all extents are fixed, and each input as a whole belongs to one row.
+    None,
 }
 
 /// How many rows the file speaks of.
@@ -89,7 +100,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<pb::ModelProto, ImportError> {
 ///
 /// # Errors
 /// Everything in [`ImportError`].
-pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
+pub(crate) fn import(
+    model: &pb::ModelProto,
+    batch: BatchDimension,
+) -> Result<Graph, ImportError> {
     let malformed = |reason: &str| ImportError::Malformed {
         reason: reason.into(),
     };
@@ -139,7 +153,7 @@ pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
     }
 
     // 2. Inputs.
-    let inputs = builder.inputs(graph, &mut slots)?;
+    let inputs = builder.inputs(graph, &mut slots, batch)?;
 
     // 3. Nodes, in the file's order, which the specification makes topological.
     let mut unsupported = Vec::new();
@@ -340,6 +354,7 @@ impl Builder {
         &mut self,
         graph: &'a pb::GraphProto,
         slots: &mut HashMap<&'a str, Slot>,
+        batch: BatchDimension,
     ) -> Result<Vec<Port>, ImportError> {
         use pb::tensor_shape_proto::dimension::Value as Dim;
         let mut ports = Vec::new();
@@ -373,7 +388,8 @@ impl Builder {
             if extents.len() > MAX_RANK {
                 return Err(fail(format!("rank over {MAX_RANK}")));
             }
-            let batched = !matches!(extents.as_slice(), [] | [Some(_)]);
+            let batched = batch == BatchDimension::Leading
+                && !matches!(extents.as_slice(), [] | [Some(_)]);
             let leading = extents.first().copied().flatten();
             if batched {
                 let these = leading.map_or(Rows::Dynamic, Rows::Fixed);
@@ -386,11 +402,13 @@ impl Builder {
             }
             let shape: Option<Vec<usize>> = extents.iter().copied().collect();
             let shape = shape.ok_or_else(|| {
-                fail(
-                    "a dimension other than the leading one is dynamic; export the model with \
-                     fixed extents"
-                        .into(),
-                )
+                let what = match batch {
+                    BatchDimension::Leading => "a dimension other than the leading one",
+                    BatchDimension::None => "a dimension",
+                };
+                fail(format!(
+                    "{what} is dynamic; export the model with fixed extents"
+                ))
             })?;
             let len = element_count(&shape).ok_or_else(|| fail("it is too large".into()))?;
             self.count(len).map_err(|e| flat(e, "", ""))?;
