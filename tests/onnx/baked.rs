@@ -9,7 +9,11 @@ use tract_onnx::pb;
 pub(crate) const SLOTS: &[(&str, &[usize], &str)] = &[
     ("AffineGrid", &[1], "size"),
     ("ArrayFeatureExtractor", &[1], "positions"),
-    ("BatchNormalization", &[1, 2, 3, 4], "scale, bias, mean, variance"),
+    (
+        "BatchNormalization",
+        &[1, 2, 3, 4],
+        "scale, bias, mean, variance",
+    ),
     ("CenterCropPad", &[1], "shape"),
     ("Clip", &[1, 2], "bounds"),
     ("Col2Im", &[1, 2], "image and block shapes"),
@@ -28,7 +32,11 @@ pub(crate) const SLOTS: &[(&str, &[usize], &str)] = &[
     ("GatherND", &[1], "indices"),
     ("GroupNormalization", &[1, 2], "scale, bias"),
     ("InstanceNormalization", &[1, 2], "scale, bias"),
-    ("LSTM", &[1, 2, 3, 7], "weights, recurrence weights, bias, peepholes"),
+    (
+        "LSTM",
+        &[1, 2, 3, 7],
+        "weights, recurrence weights, bias, peepholes",
+    ),
     ("LayerNormalization", &[1, 2], "scale, bias"),
     ("MatMulInteger", &[1, 2, 3], "weights, zero points"),
     ("MaxUnpool", &[1, 2], "indices, shape"),
@@ -37,8 +45,16 @@ pub(crate) const SLOTS: &[(&str, &[usize], &str)] = &[
     ("PRelu", &[1], "slope"),
     ("Pad", &[1, 2, 3], "pads, value, axes"),
     ("Pow", &[1], "exponent"),
-    ("QLinearConv", &[1, 2, 3, 4, 5, 6, 7, 8], "weights, scales, zero points, bias"),
-    ("QLinearMatMul", &[1, 2, 3, 4, 5, 6, 7], "weights, scales, zero points"),
+    (
+        "QLinearConv",
+        &[1, 2, 3, 4, 5, 6, 7, 8],
+        "weights, scales, zero points, bias",
+    ),
+    (
+        "QLinearMatMul",
+        &[1, 2, 3, 4, 5, 6, 7],
+        "weights, scales, zero points",
+    ),
     ("QuantizeLinear", &[1, 2], "scale, zero point"),
     ("RNN", &[1, 2, 3], "weights, recurrence weights, bias"),
     ("ReduceL1", &[1], "axes"),
@@ -83,5 +99,8 @@ pub(crate) fn slots(nodes: &[pb::NodeProto]) -> Vec<String> {
 
 /// The operator that a case tests: that of its only node, or of its first.
 pub(crate) fn operator(nodes: &[pb::NodeProto]) -> String {
-    nodes.first().map_or("", |node| node.op_type.as_str()).to_owned()
+    nodes
+        .first()
+        .map_or("", |node| node.op_type.as_str())
+        .to_owned()
 }

@@ -81,7 +81,12 @@ impl Source {
     pub(crate) fn cases(&self, only: Option<&str>) -> impl Iterator<Item = Case> + '_ {
         let entries = fs::read_dir(&self.folder).expect("a folder of cases");
         let mut names: Vec<String> = entries
-            .map(|e| e.expect("readable").file_name().to_string_lossy().into_owned())
+            .map(|e| {
+                e.expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .filter(|name| only.is_none_or(|only| name.contains(only)))
             .collect();
         names.sort();
@@ -188,7 +193,10 @@ fn elements(tensor: &pb::TensorProto) -> Elements {
         Ok(DataType::Uint8 | DataType::Bool) => words(raw, |b: [u8; 1]| b[0].into()),
         Ok(DataType::String) => {
             let text = tensor.string_data.iter();
-            return Elements::Text(text.map(|s| String::from_utf8_lossy(s).into_owned()).collect());
+            return Elements::Text(
+                text.map(|s| String::from_utf8_lossy(s).into_owned())
+                    .collect(),
+            );
         }
         _ => Vec::new(),
     })

@@ -32,7 +32,9 @@ pub(crate) fn text(
     for (reason, count) in outside {
         line(format_args!("| {reason} | {count} |"));
     }
-    line(format_args!("\n| operator | inputs that are parameters |\n|---|---|"));
+    line(format_args!(
+        "\n| operator | inputs that are parameters |\n|---|---|"
+    ));
     for (operator, _, what) in SLOTS {
         line(format_args!("| {operator} | {what} |"));
     }

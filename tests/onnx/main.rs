@@ -69,10 +69,16 @@ fn node_tests() {
     println!("{scope} cases in scope: {passes} passed, {refusals} refused, {wrongs} wrong");
     assert!(wrong.is_empty(), "wrong:\n{}", wrong.join("\n"));
     if only.is_some() || source.version() != VERSION {
-        println!("onnx {} is not {VERSION}, or only some cases ran: counts are not compared", source.version());
+        println!(
+            "onnx {} is not {VERSION}, or only some cases ran: counts are not compared",
+            source.version()
+        );
         return;
     }
-    assert!(passes >= LEAST_PASSES, "{passes} cases pass, {LEAST_PASSES} did");
+    assert!(
+        passes >= LEAST_PASSES,
+        "{passes} cases pass, {LEAST_PASSES} did"
+    );
     document::check(&document::text(&tally, &outside, &refused));
 }
 
@@ -113,7 +119,11 @@ fn one_case_of_each_operator_proves() {
             clock: None,
         };
         let report = verify_evidence(&proofs.evidence(&artifact, true), &options);
-        assert_eq!(report.verdict, Validity::Valid, "{name}: {:?}", report.checks);
+        assert_eq!(
+            report.verdict,
+            Validity::Valid,
+            "{name}: {:?}",
+            report.checks
+        );
     }
 }
-

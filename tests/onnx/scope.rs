@@ -11,11 +11,23 @@ const FAMILIES: &[(&[&str], &str)] = &[
         "training: losses",
     ),
     (
-        &["Bernoulli", "Multinomial", "RandomNormalLike", "RandomUniformLike"],
+        &[
+            "Bernoulli",
+            "Multinomial",
+            "RandomNormalLike",
+            "RandomUniformLike",
+        ],
         "random generators",
     ),
     (
-        &["DFT", "STFT", "HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix"],
+        &[
+            "DFT",
+            "STFT",
+            "HannWindow",
+            "HammingWindow",
+            "BlackmanWindow",
+            "MelWeightMatrix",
+        ],
         "signal processing: DFT, STFT, windows",
     ),
     (&["ImageDecoder"], "image decoders"),
@@ -57,7 +69,10 @@ pub(crate) fn outside(case: &Case) -> Option<&'static str> {
             return Some("control flow");
         }
         let training = node.domain == "ai.onnx.preview.training"
-            || node.attribute.iter().any(|a| a.name == "training_mode" && a.i != 0)
+            || node
+                .attribute
+                .iter()
+                .any(|a| a.name == "training_mode" && a.i != 0)
             || (node.op_type == "Dropout" && trains(case, node.input.get(2)));
         if training {
             return Some("training: optimisers, gradients, training mode");

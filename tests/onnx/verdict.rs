@@ -72,8 +72,12 @@ fn run(case: &Case) -> Result<Passed, Verdict> {
         }
     }
     let row = case.inputs.clone();
-    let quantized = quantize(&graph, std::slice::from_ref(&row), &QuantizeOptions::default())
-        .map_err(|e| refused(e.to_string()))?;
+    let quantized = quantize(
+        &graph,
+        std::slice::from_ref(&row),
+        &QuantizeOptions::default(),
+    )
+    .map_err(|e| refused(e.to_string()))?;
     let model = quantized.model;
     model.check().map_err(|e| Verdict::Wrong(e.to_string()))?;
     let mut input = Vec::new();
@@ -83,7 +87,10 @@ fn run(case: &Case) -> Result<Passed, Verdict> {
                 Ok((q, false)) => input.push(q),
                 Ok((_, true)) => {
                     let limit = spec.range_bits - spec.scale_bits;
-                    return Err(refused(format!("input \"{}\" saturates at 2^{limit}", spec.name)));
+                    return Err(refused(format!(
+                        "input \"{}\" saturates at 2^{limit}",
+                        spec.name
+                    )));
                 }
                 Err(e) => return Err(refused(e.to_string())),
             }
@@ -126,7 +133,11 @@ fn compare(expected: &Expected, got: &Values, float: &[f64], tables: f64) -> Res
     let finite = numbers.iter().filter(|v| v.is_finite());
     let size = finite.fold(1f64, |m, v| m.max(v.abs()));
     // Labels are numbered in the float graph, and are compared as what they read above.
-    let floats = if float.len() == numbers.len() { float } else { return Err("length".into()) };
+    let floats = if float.len() == numbers.len() {
+        float
+    } else {
+        return Err("length".into());
+    };
     for (i, &e) in numbers.iter().enumerate() {
         if !e.is_finite() {
             return Err(format!("element {i}: {} where {e} is expected", got[i]));

@@ -27,8 +27,8 @@ pub use ops::supported;
 pub use reference::Reference;
 
 pub(crate) use float::{
-    image, Affine, Arithmetic, AxisView, FloatOp, Linear, Norm, Pointwise, Reduction, Relation,
-    Threshold, TreeNode, Trees,
+    image, Affine, Arithmetic, AxisView, Combination, FloatOp, Linear, Norm, Pointwise, Reduction,
+    Relation, Threshold, TreeNode, Trees,
 };
 
 /// The float graph of a model file, folded; the leading dimension of its inputs is that of the rows.

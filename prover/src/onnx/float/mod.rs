@@ -6,6 +6,7 @@
 mod affine;
 mod arithmetic;
 mod axis;
+mod combination;
 mod compare;
 pub(crate) mod image;
 mod linear;
@@ -18,6 +19,7 @@ mod trees;
 pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
 pub(crate) use axis::{argmax, softmax, AxisView};
+pub(crate) use combination::Combination;
 pub(crate) use compare::{Relation, Threshold};
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
@@ -33,6 +35,8 @@ pub(crate) enum FloatOp {
     Linear(Linear),
     /// Private elementwise affine map.
     Affine(Affine),
+    /// Public linear combinations of one operand's elements.
+    Combination(Combination),
     /// Two activations, elementwise.
     Arithmetic(Arithmetic),
     /// A public function of each element.
@@ -72,6 +76,7 @@ impl FloatOp {
         match self {
             Self::Linear(op) => op.eval(inputs[0]),
             Self::Affine(op) => op.eval(inputs[0]),
+            Self::Combination(op) => op.eval(inputs[0]),
             Self::Arithmetic(op) => op.eval(inputs[0], inputs[1]),
             Self::Pointwise(op) => inputs[0].iter().map(|&x| op.eval(x)).collect(),
             Self::Compare(relation) => relation.eval(inputs[0], inputs[1]),
@@ -111,6 +116,7 @@ impl FloatOp {
         match self {
             Self::Linear(_) => "Linear",
             Self::Affine(_) => "Affine",
+            Self::Combination(_) => "Combination",
             Self::Arithmetic(op) => op.name(),
             Self::Pointwise(op) => op.name(),
             Self::Compare(relation) => relation.name(),
@@ -125,6 +131,18 @@ impl FloatOp {
             Self::Movement(_) => "Movement",
             Self::Trees(_) => "TreeEnsemble",
             Self::Above(_) => "Above",
+        }
+    }
+
+    /// Whether it makes whole numbers of whole numbers; layers by constants are told by their importers.
+    pub(crate) fn keeps_whole(&self) -> bool {
+        match self {
+            Self::Arithmetic(op) => op.keeps_whole(),
+            Self::Pointwise(op) => op.keeps_whole(),
+            Self::Combination(op) => op.is_whole(),
+            Self::Reduce(op, _) => op.keeps_whole(),
+            Self::Select => true,
+            _ => false,
         }
     }
 
