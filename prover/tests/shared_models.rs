@@ -211,6 +211,10 @@ models! { false:
     torch_mlp_dyn_dynb
     torch_mlp_dyn_fix1
     torch_mlp_legacy_dynb
+    anchor_mnist_cnn
+    torch_cnn_dyn_dynb
+    torch_cnn_dyn_fix1
+    torch_cnn_legacy_dynb
     torch_cnn_mobile_dyn_dynb
     torch_cnn_mobile_dyn_fix1
     torch_resnetish_dyn_dynb

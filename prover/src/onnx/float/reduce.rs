@@ -49,6 +49,14 @@ impl Reduction {
             .collect()
     }
 
+    /// Whether it makes whole numbers of whole numbers.
+    pub(crate) fn keeps_whole(self) -> bool {
+        matches!(
+            self,
+            Self::Sum | Self::Max | Self::Min | Self::Prod | Self::L1 | Self::SumSquare
+        )
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sum => "ReduceSum",

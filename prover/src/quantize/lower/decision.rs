@@ -25,7 +25,7 @@ impl Lowering<'_> {
                 Kind::Boolean => "condition",
                 _ => "label",
             };
-            return Ok((self.output(port), what.to_owned()));
+            return Ok((self.output(port)?, what.to_owned()));
         }
         let [port] = graph.outputs.as_slice() else {
             return Err(none("there are several outputs and no label"));
