@@ -212,9 +212,6 @@ models! { false:
     torch_mlp_dyn_fix1
     torch_mlp_legacy_dynb
     anchor_mnist_cnn
-    torch_cnn_dyn_dynb
-    torch_cnn_dyn_fix1
-    torch_cnn_legacy_dynb
     torch_cnn_mobile_dyn_dynb
     torch_cnn_mobile_dyn_fix1
     torch_resnetish_dyn_dynb
@@ -242,6 +239,9 @@ models! { true:
     poly_ridge
     ridge_minmax
     robust_logreg
+    torch_cnn_dyn_dynb
+    torch_cnn_dyn_fix1
+    torch_cnn_legacy_dynb
 }
 
 /// Trees: the label is onnxruntime's on every row.
