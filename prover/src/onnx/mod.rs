@@ -15,6 +15,7 @@ mod impute;
 pub mod input;
 mod limits;
 mod ops;
+mod qdq;
 mod reference;
 mod rewrite;
 mod tensor;
@@ -25,9 +26,13 @@ pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
 pub use ops::supported;
 pub use reference::Reference;
 
+pub use float::quantized::Element;
+
+#[cfg(test)]
+pub(crate) use float::Scale;
 pub(crate) use float::{
-    image, Affine, Arithmetic, AxisView, FloatOp, Linear, Norm, Pointwise, Reduction, Relation,
-    Threshold, TreeNode, Trees,
+    image, AddRule, Affine, Arithmetic, AxisView, FloatOp, IntegerLayer, Linear, Norm, Pointwise,
+    Quantized, Reduction, Relation, Requantize, Rule, SoftmaxRule, Threshold, TreeNode, Trees,
 };
 
 /// The float graph of a model file, folded.
@@ -35,7 +40,11 @@ pub(crate) use float::{
 /// # Errors
 /// Everything in [`ImportError`]; no bytes make it panic.
 pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
-    let model = import::decode(bytes)?;
+    let mut model = import::decode(bytes)?;
+    let opset = import::opset(&model, "").unwrap_or(1);
+    if let Some(graph) = &mut model.graph {
+        qdq::rewrite(graph, opset);
+    }
     let mut graph = import::import(&model)?;
     impute::resolve(&mut graph)?;
     rewrite::rewrite(&mut graph);

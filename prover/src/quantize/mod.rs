@@ -18,6 +18,7 @@ pub mod ranges;
 mod report;
 mod shape;
 pub mod skeleton;
+mod steps;
 
 use crate::onnx::Graph;
 
@@ -29,7 +30,8 @@ pub(crate) use interpreter::walk;
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
 pub use report::{
-    report, DecisionAgreement, LeafRounding, OutputError, Reference, Report, RowSource,
+    report, DecisionAgreement, LeafRounding, OutputError, Reference, Report, RoundingDifference,
+    RowSource,
 };
 
 use calibrate::{lifted, Statistics};
@@ -51,6 +53,8 @@ pub struct Quantized {
     pub functions: Vec<FunctionError>,
     /// How the leaves of its trees are rounded.
     pub leaves: Vec<LeafRounding>,
+    /// Where a quantised network's integers may differ from onnxruntime's.
+    pub roundings: Vec<RoundingDifference>,
 }
 
 /// Greatest width of an input.
@@ -117,12 +121,18 @@ fn lower_twice(
     options: &QuantizeOptions,
     reveal: Reveal,
 ) -> Result<Quantized, QuantizeError> {
-    let floor = Widths {
-        weight_bits: options.scale_bits,
-        bias_bits: 2 * options.scale_bits,
-    };
+    let floor = graph.integer_widths().map_or(
+        Widths {
+            weight_bits: options.scale_bits,
+            bias_bits: 2 * options.scale_bits,
+        },
+        |weight_bits| Widths {
+            weight_bits,
+            bias_bits: 16,
+        },
+    );
     let Lowered { model, .. } = lower::lower(graph, inputs, means, floor, options, reveal)?;
-    let needed = needed_widths(&model.weights, options);
+    let needed = needed_widths(&model.weights, floor);
     let check = |what, needed: u32, declared: Option<u32>| match declared {
         Some(allowed) if needed > allowed => Err(QuantizeError::TooGreat {
             layer: 0,
@@ -142,15 +152,17 @@ fn lower_twice(
         model,
         function_errors,
         leaves,
+        roundings,
     } = lower::lower(graph, inputs, means, widths, options, reveal)?;
     Ok(Quantized {
         model,
         functions: function_errors,
         leaves,
+        roundings,
     })
 }
 
-fn needed_widths(weights: &PrivateWeights, options: &QuantizeOptions) -> Widths {
+fn needed_widths(weights: &PrivateWeights, floor: Widths) -> Widths {
     // Least b with -2^b <= v < 2^b.
     let bits = |v: i64| 64 - (if v < 0 { !v } else { v }).leading_zeros();
     let all = || weights.linear.iter().chain(&weights.diagonal);
@@ -162,12 +174,9 @@ fn needed_widths(weights: &PrivateWeights, options: &QuantizeOptions) -> Widths 
     let nodes = if weights.forests.is_empty() { 0 } else { 16 };
     let bias = all().flat_map(|l| &l.biases).map(|&b| bits(b)).max();
     Widths {
-        weight_bits: weight.unwrap_or(0).max(options.scale_bits).max(nodes),
+        weight_bits: weight.unwrap_or(0).max(floor.weight_bits).max(nodes),
         // In steps of four, so that most models of one architecture agree.
-        bias_bits: bias
-            .unwrap_or(0)
-            .max(2 * options.scale_bits)
-            .next_multiple_of(4),
+        bias_bits: bias.unwrap_or(0).max(floor.bias_bits).next_multiple_of(4),
     }
 }
 
@@ -215,7 +224,9 @@ fn input_specs(
     let s = options.scale_bits;
     let ports = graph.inputs.iter().enumerate().zip(exponents);
     let specs = ports.map(|((i, port), exponents)| {
-        let (scale_bits, range_bits) = if port.encoding != InputEncoding::Fixed {
+        let (scale_bits, range_bits) = if let Some(element) = port.element {
+            (0, element.bits())
+        } else if port.encoding != InputEncoding::Fixed {
             (0, 31)
         } else if calibration.is_empty() {
             (s, s + 11)

@@ -11,6 +11,7 @@ pub(crate) mod image;
 mod linear;
 mod movement;
 mod pointwise;
+pub(crate) mod quantized;
 mod reduce;
 mod special;
 mod trees;
@@ -22,6 +23,9 @@ pub(crate) use compare::{Relation, Threshold};
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
 pub(crate) use pointwise::Pointwise;
+pub(crate) use quantized::{
+    AddRule, Element, IntegerLayer, Quantized, Requantize, Rule, Scale, SoftmaxRule,
+};
 pub(crate) use reduce::{normalize, standardize, Norm, Reduction};
 pub(crate) use special::erf;
 pub(crate) use trees::{TreeNode, Trees};
@@ -65,6 +69,8 @@ pub(crate) enum FloatOp {
     Trees(Trees),
     /// Index 1 where the operand is above the level, else 0.
     Above(f64),
+    /// Integers of a quantised network.
+    Quantized(Quantized),
 }
 
 impl FloatOp {
@@ -104,6 +110,7 @@ impl FloatOp {
                 .iter()
                 .map(|x| f64::from(u8::from(x > level)))
                 .collect(),
+            Self::Quantized(op) => op.eval(inputs),
         }
     }
 
@@ -125,6 +132,7 @@ impl FloatOp {
             Self::Movement(_) => "Movement",
             Self::Trees(_) => "TreeEnsemble",
             Self::Above(_) => "Above",
+            Self::Quantized(op) => op.name(),
         }
     }
 
@@ -135,6 +143,7 @@ impl FloatOp {
                 op.scale.as_ref().map_or(0, Vec::len) + op.offset.as_ref().map_or(0, Vec::len)
             }
             Self::Trees(op) => op.parameters(),
+            Self::Quantized(op) => op.parameters(),
             _ => 0,
         }
     }

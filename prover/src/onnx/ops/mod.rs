@@ -59,6 +59,7 @@ mod one_hot_encoder;
 mod or;
 mod pow;
 mod prelu;
+mod quantized;
 mod reciprocal;
 mod reduce_l1;
 mod reduce_l2;
@@ -114,8 +115,14 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Concat", concat::import),
     ("", "Constant", constant::import),
     ("", "ConstantOfShape", constant_of_shape::import),
+    ("", "DequantizeLinear", quantized::dequantize_linear::import),
     ("", "Div", div::import),
     ("", "Dropout", identity::import),
+    (
+        "",
+        "DynamicQuantizeLinear",
+        quantized::dynamic_quantize_linear::import,
+    ),
     ("", "Elu", elu::import),
     ("", "Equal", equal::import),
     ("", "Erf", erf::import),
@@ -138,6 +145,7 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Log", log::import),
     ("", "LogSoftmax", log_softmax::import),
     ("", "MatMul", matmul::import),
+    ("", "MatMulInteger", quantized::matmul_integer::import),
     ("", "Max", extremum::max),
     ("", "Min", extremum::min),
     ("", "Mish", mish::import),
@@ -147,6 +155,8 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Or", or::import),
     ("", "PRelu", prelu::import),
     ("", "Pow", pow::import),
+    ("", "QLinearMatMul", quantized::qlinear_matmul::import),
+    ("", "QuantizeLinear", quantized::quantize_linear::import),
     ("", "Reciprocal", reciprocal::import),
     ("", "ReduceL1", reduce_l1::import),
     ("", "ReduceL2", reduce_l2::import),
@@ -208,6 +218,72 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
         tree_ensemble::regressor::import,
     ),
     ("ai.onnx.ml", "ZipMap", identity::import),
+    (
+        "com.microsoft",
+        "DequantizeLinear",
+        quantized::dequantize_linear::import,
+    ),
+    (
+        "com.microsoft",
+        "DynamicQuantizeMatMul",
+        quantized::dynamic_quantize_linear::import,
+    ),
+    (
+        "com.microsoft",
+        "MatMulIntegerToFloat",
+        quantized::matmul_integer::to_float,
+    ),
+    ("com.microsoft", "QGemm", quantized::qgemm::import),
+    (
+        "com.microsoft",
+        "QLinearAdd",
+        quantized::qlinear_add::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearAveragePool",
+        quantized::qlinear_average::pool,
+    ),
+    (
+        "com.microsoft",
+        "QLinearConcat",
+        quantized::qlinear_concat::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearGlobalAveragePool",
+        quantized::qlinear_average::global_pool,
+    ),
+    (
+        "com.microsoft",
+        "QLinearLeakyRelu",
+        quantized::qlinear_leaky_relu::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearMul",
+        quantized::qlinear_mul::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearReduceMean",
+        quantized::qlinear_average::reduce_mean,
+    ),
+    (
+        "com.microsoft",
+        "QLinearSigmoid",
+        quantized::qlinear_sigmoid::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearSoftmax",
+        quantized::qlinear_softmax::import,
+    ),
+    (
+        "com.microsoft",
+        "QuantizeLinear",
+        quantized::quantize_linear::import,
+    ),
 ];
 
 /// (operator, nearest supported form)

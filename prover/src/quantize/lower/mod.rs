@@ -13,6 +13,7 @@ mod compare;
 mod decision;
 mod linear;
 mod pointwise;
+mod quantized;
 mod quotient;
 mod reduce;
 mod rounding;
@@ -26,12 +27,13 @@ use super::error::QuantizeError;
 use super::function::{Curve, FunctionError, Span};
 use super::options::QuantizeOptions;
 use super::ranges::{extend, Interval, Widths};
-use super::report::LeafRounding;
+use super::report::{LeafRounding, RoundingDifference};
 use super::skeleton::{
     Activation, FunctionTable, InputSpec, IntegerModel, Op, OutputKind, OutputSpec, PrivateWeights,
     Reveal, ScalarId, Skeleton,
 };
 use crate::onnx::{Arithmetic, FloatOp, Graph, Kind, Pointwise, Port};
+use quantized::Dequantized;
 
 /// Greatest number of scalars of a model.
 pub(crate) const MAX_SCALARS: usize = 1 << 24;
@@ -77,6 +79,7 @@ pub(crate) struct Lowered {
     pub(crate) model: IntegerModel,
     pub(crate) function_errors: Vec<FunctionError>,
     pub(crate) leaves: Vec<LeafRounding>,
+    pub(crate) roundings: Vec<RoundingDifference>,
 }
 
 /// The integer graph under construction.
@@ -92,6 +95,8 @@ pub(crate) struct Lowering<'a> {
     function_errors: Vec<FunctionError>,
     /// How the leaves of each forest are rounded.
     leaves: Vec<LeafRounding>,
+    /// Where a quantised network's rounding is not onnxruntime's.
+    roundings: Vec<RoundingDifference>,
     tables: HashMap<(Curve, Option<Span>, u32, u32), u32>,
     weights: PrivateWeights,
     weight_count: usize,
@@ -127,11 +132,8 @@ pub(crate) fn lower(
     }
     let (outputs, released, decision) = match reveal {
         Reveal::Outputs => {
-            let outputs: Vec<OutputSpec> = graph
-                .outputs
-                .iter()
-                .map(|port| lowering.output(port))
-                .collect();
+            let outputs = graph.outputs.iter().map(|port| lowering.output(port));
+            let outputs: Vec<OutputSpec> = outputs.collect::<Result<_, _>>()?;
             let released = outputs
                 .iter()
                 .flat_map(|o| o.scalars.iter().copied())
@@ -169,6 +171,7 @@ pub(crate) fn lower(
         model,
         function_errors,
         leaves: lowering.leaves,
+        roundings: lowering.roundings,
     })
 }
 
@@ -206,6 +209,7 @@ impl<'a> Lowering<'a> {
             functions: Vec::new(),
             function_errors: Vec::new(),
             leaves: Vec::new(),
+            roundings: Vec::new(),
             tables: HashMap::new(),
             weights: PrivateWeights::default(),
             weight_count: 0,
@@ -268,6 +272,7 @@ impl<'a> Lowering<'a> {
             FloatOp::ArgMax { axis, last } => self.argmax_node(axis, *last, node.inputs[0])?,
             FloatOp::Trees(op) => self.trees(op, node.inputs[0])?,
             FloatOp::Above(level) => self.above(*level, node.inputs[0])?,
+            FloatOp::Quantized(op) => self.quantized(op, &node.inputs, node.output)?,
             FloatOp::Movement(op) => {
                 let operands: Vec<Fixed> = node.inputs.iter().map(|&id| self.tensor(id)).collect();
                 let scale = operands.iter().map(|t| t.scale).max().unwrap_or(0);
@@ -292,21 +297,47 @@ impl<'a> Lowering<'a> {
             .expect("nodes are in topological order")
     }
 
-    fn output(&self, port: &Port) -> OutputSpec {
-        let Fixed { scalars, scale } = self.tensor(port.value);
-        OutputSpec {
+    fn output(&mut self, port: &Port) -> Result<OutputSpec, QuantizeError> {
+        let Fixed { mut scalars, scale } = self.tensor(port.value);
+        let mut affine = None;
+        if let Some(dequantized) = self.dequantized(port.value) {
+            let Dequantized { scales, zero, .. } = dequantized;
+            let mut scales: Vec<u32> = scales.into_iter().map(f32::to_bits).collect();
+            if scales.iter().all(|s| *s == scales[0]) {
+                scales.truncate(1);
+            }
+            scalars = dequantized.scalars;
+            affine = Some(OutputKind::Affine {
+                scales,
+                zero_point: zero,
+            });
+        }
+        if let Kind::Quantized(element) = port.kind {
+            if element.offset() != 0 {
+                let formula = Formula {
+                    left: 1,
+                    constant: element.offset(),
+                    ..Formula::ZERO
+                };
+                scalars = self.local(&scalars, &scalars, formula)?;
+            }
+        }
+        Ok(OutputSpec {
             name: port.name.clone(),
             shape: port.shape.iter().map(|&d| d as u32).collect(),
             scalars,
             kind: match &port.kind {
-                Kind::Number | Kind::Integer => OutputKind::Fixed { scale_bits: scale },
+                Kind::Number | Kind::Integer => {
+                    affine.unwrap_or(OutputKind::Fixed { scale_bits: scale })
+                }
+                Kind::Quantized(_) => OutputKind::Integer,
                 Kind::Index | Kind::Boolean => OutputKind::Integer,
                 Kind::Label { labels, integer } => OutputKind::Label {
                     labels: labels.clone(),
                     integer: *integer,
                 },
             },
-        }
+        })
     }
 
     pub(crate) fn interval(&self, id: ScalarId) -> Interval {
