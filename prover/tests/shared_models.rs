@@ -274,6 +274,11 @@ models! { false:
     torch_mlp_dyn_dynb
     torch_mlp_dyn_fix1
     torch_mlp_legacy_dynb
+    torch_cnn_mobile_dyn_dynb
+    torch_cnn_mobile_dyn_fix1
+    torch_resnetish_dyn_dynb
+    torch_resnetish_dyn_fix1
+    torch_resnetish_legacy_dynb
 }
 
 // Features and targets of other sizes than 1: only calibration tells.
@@ -328,6 +333,8 @@ mod quantised {
     use super::{dynamic, equal};
 
     models! { equal:
+        q_resnetish_qdq_u8s8
+        q_resnetish_qop_u8s8
         q_mlp_qdq_s8s8_pc
         q_mlp_qdq_u8s8
         q_mlp_qop_u8s8

@@ -5,7 +5,7 @@
 //!
 //! | gate | equation |
 //! |---|---|
-//! | accumulator | `acc = acc_prev (1 + boundary (eps - 1)) + eps V A - pw Y`, zero at both ends |
+//! | accumulator | `acc = acc_prev (1 + boundary (eps - 1)) + eps K A - pw Y`, zero at both ends |
 //! | output powers | `pw = (f1 + f2 beta) pw_prev + f3` |
 //! | forms | per class, see [`super::program::Form`] |
 //! | range | `h (alpha + limb) = on`, limb = 0 where off |
@@ -15,7 +15,8 @@
 //! | mask (KZG) | `mask mask_prev = 0`: makes the quotient pieces uniform (SOUNDNESS 9) |
 //!
 //! A and Y are `a` and `y`, folded over the batch by powers of gamma where there is one (`sum_b gamma^b a_b`, from the last
-//! instance up to the first). V is the
+//! instance up to the first), and over the positions of layers whose weights serve several: there K is V folded over
+//! the taps in the same way, and V elsewhere. V is the
 //! beta-combination of the weight columns, which the link ties to the model commitments; it is non-zero
 //! on weight rows only, as the registration proof shows. Degree 3, no permutation, no built-in lookup.
 //!
@@ -64,8 +65,6 @@ pub(crate) struct ForestColumns {
     pub(crate) no: Column<Advice>,
     /// Sum of the leaves so far.
     pub(crate) score: Column<Advice>,
-    /// How often each node and feature is read.
-    pub(crate) visits: Column<Advice>,
 }
 
 /// All columns and challenges.
@@ -82,11 +81,17 @@ pub(crate) struct Config {
     pub(crate) pw: Column<Advice>,
     pub(crate) sum: Column<Advice>,
     pub(crate) h: Vec<Column<Advice>>,
-    /// Folded a and y (batches only).
+    /// Folded a and y (batches and shared layers only).
     pub(crate) folded: Option<(Column<Advice>, Column<Advice>)>,
+    /// V folded over taps (shared layers only).
+    pub(crate) taps: Option<Column<Advice>>,
+    /// Inputs folded over the batch alone (batches with shared layers only).
+    pub(crate) inputs: Option<Column<Advice>>,
     pub(crate) reads: Option<ReadColumns>,
     pub(crate) functions: Option<FunctionColumns>,
     pub(crate) forest: Option<ForestColumns>,
+    /// How often each node, feature and member of a window is read.
+    pub(crate) visits: Option<Column<Advice>>,
     pub(crate) fixed: Vec<Column<Fixed>>,
     pub(crate) instance: Column<Instance>,
     pub(crate) beta: Challenge,
@@ -142,8 +147,8 @@ impl Config {
             yes: cs.advice_column(),
             no: cs.advice_column(),
             score: cs.advice_column(),
-            visits: cs.advice_column(),
         });
+        let visits = layout.program.has_visits().then(|| cs.advice_column());
         let challenge = |cs: &mut ConstraintSystem<Fr>| cs.challenge_usable_after(FirstPhase);
         let (beta, eps, gamma, alpha, theta) = (
             challenge(cs),
@@ -157,7 +162,10 @@ impl Config {
         let (v, z) = (second(), second());
         let (acc, pw, sum) = (second(), second(), second());
         let h: Vec<_> = (0..layout.limb_columns).map(|_| second()).collect();
-        let folded = (layout.batch() > 1).then(|| (second(), second()));
+        let shared = layout.program.is_shared();
+        let folded = (layout.batch() > 1 || shared).then(|| (second(), second()));
+        let taps = shared.then(&mut second);
+        let inputs = (layout.batch() > 1 && shared).then(&mut second);
         let reads = read0.map(|(left, right, yl)| ReadColumns {
             left,
             right,
@@ -187,9 +195,12 @@ impl Config {
             sum,
             h,
             folded,
+            taps,
+            inputs,
             reads,
             functions,
             forest,
+            visits,
             fixed,
             instance,
             beta,
@@ -215,8 +226,9 @@ impl Config {
             columns.extend([f.c0, f.c1, f.multiplicity]);
         }
         if let Some(f) = &self.forest {
-            columns.extend([f.yes, f.no, f.score, f.visits]);
+            columns.extend([f.yes, f.no, f.score]);
         }
+        columns.extend(self.visits);
         columns
     }
 
@@ -227,6 +239,8 @@ impl Config {
         if let Some((sa, sy)) = self.folded {
             columns.extend([sa, sy]);
         }
+        columns.extend(self.taps);
+        columns.extend(self.inputs);
         if let Some(r) = &self.reads {
             columns.extend([r.h_left, r.h_right, r.h_provider]);
         }
@@ -321,6 +335,20 @@ impl Config {
                     ));
                     gates.push(("a (E - a) = 0", a() * (e.clone() - a())));
                 }
+                Form::Below { shift, .. } => {
+                    let reads = self.reads.as_ref().expect("members of windows read");
+                    let acc = acc
+                        .clone()
+                        .expect("a member of a window has an accumulator");
+                    gates.push((
+                        "y + half = 2^s a + R",
+                        acc + constant(half(shift)) - a() * pow2(shift.into()) - r.clone(),
+                    ));
+                    gates.push((
+                        "greatest = a + E",
+                        reads.right.cur::<Fr>() - a() - e.clone(),
+                    ));
+                }
                 Form::Sign { offset, .. } => {
                     let wide = r.clone() + e.clone() * pow2(b * layout.r_cells as u64);
                     let shifted =
@@ -356,35 +384,72 @@ impl Config {
             .fold(zero(), |sum, c| {
                 sum + role(Role::Class(*c)).expect("a class in use has rows")
             });
-        cs.create_gate("y = 0 off the layers", |_| {
-            vec![("y = 0", (on.clone() - linear) * y())]
-        });
+        let off = match role(Role::Rest) {
+            None => on.clone() - linear,
+            Some(rest) => on.clone() - linear - rest,
+        };
+        cs.create_gate("y = 0 off the layers", |_| vec![("y = 0", off * y())]);
 
-        // 4. Folding over the batch.
+        // 4. Folding over the batch and over positions.
+        let all = |of: &dyn Fn(Role) -> Option<u64>| -> Vec<(u64, Expr)> {
+            plan.roles
+                .iter()
+                .filter_map(|(r, i)| of(*r).map(|d| (d, self.fixed[*i].cur())))
+                .collect()
+        };
+        // `sum gamma^d next`, each term where its role says so.
+        let ahead = |of: &dyn Fn(Role) -> Option<u64>, column: &Column<Advice>| -> Expr {
+            let terms = all(of)
+                .into_iter()
+                .map(|(d, q)| q * power(&gamma, d) * column.rot::<Fr>(rho));
+            terms.reduce(|sum, term| sum + term).unwrap_or_else(zero)
+        };
+        let biases = all(&|r| match r {
+            Role::Bias(spread) => Some(spread),
+            _ => None,
+        });
         let (big_a, big_y) = match &self.folded {
             None => (a(), y()),
             Some((sa, sy)) => {
                 let bias_on = role(Role::BiasOn).unwrap_or_else(zero);
-                let bias = role(Role::Bias).unwrap_or_else(zero);
-                let again = role(Role::Continue).unwrap_or_else(zero) * gamma.clone();
                 let end = role(Role::OutputEnd).unwrap_or_else(zero);
-                let next = |c: &Column<Advice>| c.rot::<Fr>(rho);
                 let (sa_, sy_) = (sa.cur::<Fr>(), sy.cur::<Fr>());
+                let again = |column: &Column<Advice>| {
+                    role(Role::Continue).unwrap_or_else(zero)
+                        * gamma.clone()
+                        * column.rot::<Fr>(rho)
+                };
+                let (next_a, next_y) = if self.taps.is_some() {
+                    let operand = |r| match r {
+                        Role::NextOperand(d) => Some(d),
+                        _ => None,
+                    };
+                    let result = |r| match r {
+                        Role::NextResult(d) => Some(d),
+                        _ => None,
+                    };
+                    (ahead(&operand, sa), ahead(&result, sy))
+                } else {
+                    (again(sa), again(sy))
+                };
+                let bias = biases
+                    .iter()
+                    .map(|(spread, bias)| bias.clone() * (power(&gamma, *spread) - one()))
+                    .reduce(|sum, term| sum + term)
+                    .unwrap_or_else(zero);
                 cs.create_gate("fold", |_| {
                     vec![
                         (
-                            "sa = a + gamma sa_next",
-                            (on.clone() - bias_on.clone()) * (sa_.clone() - a())
-                                - again.clone() * next(sa),
+                            "sa = a + gamma^d sa_next",
+                            (on.clone() - bias_on.clone()) * (sa_.clone() - a()) - next_a,
                         ),
                         (
-                            "sy = y + gamma sy_next",
-                            on.clone() * (sy_.clone() - y()) - again * next(sy),
+                            "sy = y + gamma^d sy_next",
+                            on.clone() * (sy_.clone() - y()) - next_y,
                         ),
                         (
-                            "(gamma - 1) sa = 2^(w t) (gamma^B - 1)",
-                            bias_on * (gamma.clone() - one()) * sa_.clone()
-                                - bias * (power(&gamma, batch) - one()),
+                            "(gamma - 1) sa = 2^(w t) (gamma^N - 1)",
+                            bias_on * (gamma.clone() - one()) * sa_.clone() - bias,
                         ),
                     ]
                 });
@@ -392,22 +457,41 @@ impl Config {
             }
         };
         if self.folded.is_none() {
-            if let Some(bias) = role(Role::Bias) {
+            for (_, bias) in &biases {
                 cs.create_gate("bias row", |_| {
-                    vec![("a = 2^(w t)", bias.clone() * (a() - bias))]
+                    vec![("a = 2^(w t)", bias.clone() * (a() - bias.clone()))]
                 });
             }
         }
-
         // 5. The accumulator of all linear layers.
-        let (v, acc, acc_prev) = (
-            self.v.cur::<Fr>(),
-            self.acc.cur::<Fr>(),
-            self.acc.prev::<Fr>(),
-        );
+        let (acc, acc_prev) = (self.acc.cur::<Fr>(), self.acc.prev::<Fr>());
+        let added = match &self.taps {
+            None => {
+                let product = eps.clone() * self.v.cur::<Fr>() * big_a.clone();
+                on.clone() * (acc.clone() - acc_prev.clone() - product)
+            }
+            Some(taps) => {
+                let next = ahead(
+                    &|r| match r {
+                        Role::NextTap(d) => Some(d),
+                        _ => None,
+                    },
+                    taps,
+                );
+                cs.create_gate("taps", |_| {
+                    vec![(
+                        "K = V + gamma^d K_next",
+                        on.clone() * (taps.cur::<Fr>() - self.v.cur::<Fr>()) - next,
+                    )]
+                });
+                let head = role(Role::Head).unwrap_or_else(zero);
+                on.clone() * (acc.clone() - acc_prev.clone())
+                    - eps.clone() * head * taps.cur::<Fr>() * big_a.clone()
+            }
+        };
         let pw = self.pw.cur::<Fr>();
         let boundary = role(Role::Boundary).unwrap_or_else(zero);
-        // `big_y` already carries a selector in batches; `on` elsewhere keeps the blinding rows out.
+        // `big_y` already carries a selector where there are folds; `on` elsewhere keeps the blinding rows out.
         let out = if self.folded.is_some() {
             pw.clone() * big_y
         } else {
@@ -416,17 +500,26 @@ impl Config {
         cs.create_gate("linear layers", |_| {
             vec![
                 (
-                    "acc = acc_prev (1 + boundary (eps - 1)) + eps V A - pw Y",
-                    on.clone() * (acc.clone() - acc_prev.clone() - eps.clone() * v * big_a.clone())
-                        + out
-                        - boundary * (eps.clone() - one()) * acc_prev,
+                    "acc = acc_prev (1 + boundary (eps - 1)) + eps K A - pw Y",
+                    added + out - boundary * (eps.clone() - one()) * acc_prev,
                 ),
                 ("acc = 0 at the ends", ends.clone() * acc),
             ]
         });
         let step = role(Role::PowerStep).unwrap_or_else(zero)
             + role(Role::PowerBeta).unwrap_or_else(zero) * beta;
-        let start = role(Role::PowerStart).unwrap_or_else(zero);
+        let starts = all(&|r| match r {
+            Role::PowerStart(d) => Some(d),
+            _ => None,
+        });
+        let start = starts
+            .into_iter()
+            .map(|(d, q)| match d {
+                0 => q,
+                d => q * power(&gamma, d),
+            })
+            .reduce(|sum, term| sum + term)
+            .unwrap_or_else(zero);
         cs.create_gate("output powers", |_| {
             vec![(
                 "pw = (f1 + f2 beta) pw_prev + f3",
@@ -436,12 +529,26 @@ impl Config {
 
         // 6. Inputs and release.
         let input_end = role(Role::InputEnd).unwrap_or_else(zero);
+        let input = match (&self.inputs, &self.taps) {
+            (Some(inputs), _) => {
+                let again = role(Role::Continue).unwrap_or_else(zero) * gamma.clone();
+                cs.create_gate("fold of the inputs", |_| {
+                    vec![(
+                        "si = a + gamma si_next",
+                        on.clone() * (inputs.cur::<Fr>() - a()) - again * inputs.rot::<Fr>(rho),
+                    )]
+                });
+                inputs.cur::<Fr>()
+            }
+            (None, Some(_)) => a(),
+            (None, None) => big_a,
+        };
         let (z, top) = (self.z.cur::<Fr>(), ends.clone() * (one() - on.clone()));
         cs.create_gate("inputs", |_| {
             vec![
                 (
                     "z = A on input rows, else 0",
-                    on.clone() * z.clone() - input_end * big_a,
+                    on.clone() * z.clone() - input_end * input,
                 ),
                 // Row 0 lies outside the other gates.
                 ("z = 0 on row 0", top.clone() * z),
@@ -582,8 +689,7 @@ impl Config {
                 node =
                     step * hr.clone() * cells + theta5.clone() * hr.clone() * (root + next * child);
                 provided = on.clone() * theta5 * hp.clone() * key
-                    + nodes.clone() * hp.clone() * self.v.cur::<Fr>()
-                    - role(Role::Visited).expect("nodes are visited") * f.visits.cur::<Fr>();
+                    + nodes.clone() * hp.clone() * self.v.cur::<Fr>();
                 let carry = role(Role::Carry).unwrap_or_else(zero);
                 let leaf = role(Role::Leaf).expect("each walk ends");
                 let walk = role(Role::Walk).expect("there are steps");
@@ -603,6 +709,13 @@ impl Config {
                         ("a = 0 on nodes", nodes * a()),
                     ]
                 });
+            }
+            if let Some(visits) = &self.visits {
+                let visited = role(Role::Visited).expect("something is visited");
+                provided = match self.forest {
+                    Some(_) => provided - visited * visits.cur::<Fr>(),
+                    None => -(visited * visits.cur::<Fr>()),
+                };
             }
             cs.create_gate("local", |_| {
                 vec![

@@ -28,15 +28,15 @@ pub(crate) enum Role {
     PowerStep,
     /// Multiplier of beta times the previous output power.
     PowerBeta,
-    /// 1 where a layer's first output starts its powers.
-    PowerStart,
+    /// 1 where a run of output powers starts, with this power of gamma.
+    PowerStart(u64),
     /// 1 on the first row of each zone but the first.
     Boundary,
-    /// The constant 2^(w t) on the bias row of digit t.
-    Bias,
-    /// 1 on bias rows (batches only).
+    /// The constant 2^(w t) on the bias row of digit t, of layers that add a bias to so many places.
+    Bias(u64),
+    /// 1 on bias rows (folds only).
     BiasOn,
-    /// 1 on the first main row of each linear output (batches only).
+    /// 1 on the first row of each linear output, and of a layer's remainder (folds only).
     OutputEnd,
     /// 1 on main rows of all instances but the last (batches only).
     Continue,
@@ -94,6 +94,16 @@ pub(crate) enum Role {
     Key,
     /// 1 where features and nodes are provided.
     Visited,
+    /// 1 on rows with a remainder of a layer (shared layers only, like all below).
+    Rest,
+    /// 1 on the first row of each channel and on bias rows: where weights meet operands.
+    Head,
+    /// 1 where the next row holds a channel's next operand, so many powers of gamma on.
+    NextOperand(u64),
+    /// The same for a channel's taps.
+    NextTap(u64),
+    /// The same for an output's results.
+    NextResult(u64),
 }
 
 /// Content of the fixed columns, shared between roles of equal content.
@@ -199,6 +209,27 @@ impl FixedPlan {
                 }
             }
         }
+        for (w, window) in program.windows.iter().enumerate() {
+            for b in 0..batch {
+                let address = Fr::from(layout.window_address(w, b));
+                let row = layout.main_row(window.greatest, b);
+                set(Role::Reads, row, Fr::ONE);
+                set(Role::LeftAddress, row, address);
+                set(Role::RightAddress, row, address);
+                set(Role::LeftFactor, row, Fr::ONE);
+                let greatest = Fr::from(row as u64);
+                for &member in &window.members {
+                    let row = layout.main_row(member, b);
+                    set(Role::Reads, row, Fr::ONE);
+                    set(Role::RightAddress, row, greatest);
+                    if !matches!(program.slots[member].source, Source::Local { .. }) {
+                        set(Role::LeftAddress, row, greatest);
+                    }
+                    set(Role::Address, row, address);
+                    set(Role::Visited, row, Fr::ONE);
+                }
+            }
+        }
         for (s, count) in read_counts(layout).into_iter().enumerate() {
             if count > 0 {
                 for b in 0..batch {
@@ -221,35 +252,35 @@ impl FixedPlan {
             set(Role::Boundary, row, Fr::ONE);
         }
         // Layers.
+        let shared = program.is_shared();
         for (l, layer) in program.layers.iter().enumerate() {
+            let spread = (layer.positions.extent() * batch) as u64;
             for (t, &row) in layout.bias_rows[l].iter().enumerate() {
-                set(Role::Bias, row, pow2(program.weight_bits as u64 * t as u64));
+                let digit = pow2(program.weight_bits as u64 * t as u64);
+                set(Role::Bias(spread), row, digit);
                 set(Role::BiasOn, row, Fr::ONE);
             }
             let back = pow2(layer.lane_bits as u64 * (layer.lanes as u64 - 1))
                 .invert()
                 .expect("a power of two is invertible");
-            let mut previous = 0;
-            for (j, &s) in layer.outputs.iter().enumerate() {
-                let row = layout.end_row(s);
-                set(Role::OutputEnd, row, Fr::ONE);
-                if j == 0 {
-                    set(Role::PowerStart, row, Fr::ONE);
-                } else {
-                    assert!(
-                        row > previous,
-                        "the powers of a layer's outputs run down the rows"
-                    );
-                    for between in previous + 1..row {
-                        set(Role::PowerStep, between, Fr::ONE);
-                    }
-                    if j % layer.lanes == 0 {
-                        set(Role::PowerBeta, row, back);
-                    } else {
-                        set(Role::PowerStep, row, pow2(layer.lane_bits as u64));
-                    }
-                }
-                previous = row;
+            let lane = pow2(layer.lane_bits as u64);
+            let width = layer.positions.to.len();
+            let heads: Vec<usize> = layer
+                .outputs
+                .iter()
+                .step_by(width)
+                .map(|s| layout.end_row(*s))
+                .collect();
+            let factor = |o: usize| {
+                (
+                    o % layer.lanes == 0,
+                    if o % layer.lanes == 0 { back } else { lane },
+                )
+            };
+            let start = u64::from(layer.positions.to[0]) * batch as u64;
+            powers(&heads, start, factor, &mut set);
+            if shared {
+                shared_roles(layout, l, &mut set);
             }
         }
         // Function tables, one below the other.
@@ -263,13 +294,13 @@ impl FixedPlan {
                 row += 1;
             }
         }
-        let batched: [Role; 3] = [Role::BiasOn, Role::OutputEnd, Role::Continue];
+        let folded: [Role; 2] = [Role::BiasOn, Role::OutputEnd];
         let mut plan = FixedPlan {
             columns: vec![],
             roles: BTreeMap::new(),
         };
         for (role, content) in cells {
-            if batch == 1 && batched.contains(&role) {
+            if batch == 1 && (role == Role::Continue || !shared && folded.contains(&role)) {
                 continue;
             }
             let content: Vec<(usize, Fr)> = content.into_iter().collect();
@@ -284,6 +315,84 @@ impl FixedPlan {
             plan.roles.insert(role, index);
         }
         plan
+    }
+}
+
+/// The powers of a run of outputs that start on these rows: the first is `gamma^start`, each further one its
+/// `factor` (by beta, if so) times the one before.
+fn powers(
+    heads: &[usize],
+    start: u64,
+    factor: impl Fn(usize) -> (bool, Fr),
+    set: &mut impl FnMut(Role, usize, Fr),
+) {
+    for (o, &row) in heads.iter().enumerate() {
+        set(Role::OutputEnd, row, Fr::ONE);
+        if o == 0 {
+            set(Role::PowerStart(start), row, Fr::ONE);
+            continue;
+        }
+        let previous = heads[o - 1];
+        assert!(
+            row > previous,
+            "the powers of a layer's outputs run down the rows"
+        );
+        for between in previous + 1..row {
+            set(Role::PowerStep, between, Fr::ONE);
+        }
+        match factor(o) {
+            (true, by) => set(Role::PowerBeta, row, by),
+            (false, by) => set(Role::PowerStep, row, by),
+        }
+    }
+}
+
+/// The fixed cells of a layer in a circuit where weights serve several positions. Operands, taps and results lie
+/// on consecutive rows; instance b of the batch stands at b above the exponent times the batch.
+fn shared_roles(layout: &Layout, l: usize, set: &mut impl FnMut(Role, usize, Fr)) {
+    let layer = &layout.program.layers[l];
+    let batch = layout.batch();
+    let positions = &layer.positions;
+    let spread = |exponents: &[u32]| -> Vec<u64> {
+        let at = |e: u64| (0..batch as u64).map(move |b| e * batch as u64 + b);
+        exponents.iter().flat_map(|e| at(u64::from(*e))).collect()
+    };
+    let mut run = |role: fn(u64) -> Role, first: usize, exponents: &[u64]| {
+        for (i, pair) in exponents.windows(2).enumerate() {
+            set(role(pair[1] - pair[0]), first + i, Fr::ONE);
+        }
+    };
+    let taps: Vec<u64> = positions
+        .taps
+        .iter()
+        .map(|t| u64::from(*t) * batch as u64)
+        .collect();
+    let (at, to) = (spread(&positions.at), spread(&positions.to));
+    for row in layout.channel_rows(layer) {
+        run(Role::NextOperand, row, &at);
+        run(Role::NextTap, row, &taps);
+    }
+    for o in 0..layer.output_channels() {
+        run(Role::NextResult, layout.end_row(layer.output(o)[0]), &to);
+    }
+    let rest: Vec<u32> = positions.rest().into_iter().map(|e| e as u32).collect();
+    let exponents = spread(&rest);
+    let first = |cell: usize| layout.rest_rows[l] + cell * exponents.len();
+    for cell in 0..layer.cells() {
+        run(Role::NextResult, first(cell), &exponents);
+    }
+    if let Some(start) = exponents.first() {
+        let heads: Vec<usize> = (0..layer.cells()).map(first).collect();
+        powers(&heads, *start, |_| (true, Fr::ONE), set);
+        for row in first(0)..first(layer.cells()) {
+            set(Role::Rest, row, Fr::ONE);
+        }
+    }
+    for row in layout
+        .channel_rows(layer)
+        .chain(layout.bias_rows[l].iter().copied())
+    {
+        set(Role::Head, row, Fr::ONE);
     }
 }
 
@@ -343,13 +452,21 @@ fn forest_roles(layout: &Layout, forest: &Forest, set: &mut impl FnMut(Role, usi
 /// How many slots read each slot through the copy lookup.
 pub(crate) fn read_counts(layout: &Layout) -> Vec<u64> {
     let mut counts = vec![0; layout.program.slots.len()];
-    for slot in &layout.program.slots {
-        match slot.source {
-            Source::Local { left, right, .. } => {
-                counts[left] += 1;
-                counts[right] += 1;
+    let windows = layout.program.window_of();
+    for (slot, window) in layout.program.slots.iter().zip(windows) {
+        let greatest = window.map(|w| layout.program.windows[w].greatest);
+        match (&slot.source, greatest) {
+            // A member reads the greatest of its window, beside what it is a copy of, or twice.
+            (Source::Local { left, .. }, Some(greatest)) => {
+                counts[*left] += 1;
+                counts[greatest] += 1;
             }
-            Source::Function { operand, .. } => counts[operand] += 1,
+            (_, Some(greatest)) => counts[greatest] += 2,
+            (Source::Local { left, right, .. }, None) => {
+                counts[*left] += 1;
+                counts[*right] += 1;
+            }
+            (Source::Function { operand, .. }, None) => counts[*operand] += 1,
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ use halo2curves::bn256::Fr;
 
 use super::fixed::pow2;
 use super::params::CircuitParams;
-use super::program::{Form, Program, SlotId, Source, WeightRef, FOREST_COLUMNS};
+use super::program::{Form, Layer, Program, SlotId, Source, WeightRef, FOREST_COLUMNS};
 use super::CircuitError;
 use crate::quantize::skeleton::{
     ForestNode, FunctionTable, IntegerModel, PrivateWeights, Skeleton,
@@ -76,6 +76,8 @@ pub struct Layout {
     pub(crate) zone_start: Vec<usize>,
     /// Rows of each layer's bias digits, least significant first.
     pub(crate) bias_rows: Vec<Vec<usize>>,
+    /// First row of the remainder of each layer: of coefficients of its product that are no results, by cells.
+    pub(crate) rest_rows: Vec<usize>,
     /// First row of the trees' table of nodes, which follows the zones.
     pub(crate) node_start: usize,
     /// Rows in use.
@@ -146,18 +148,33 @@ impl Layout {
         for (i, &s) in program.released.iter().enumerate() {
             release_order[s] = i;
         }
+        let shared = program.is_shared();
+        if shared && rho != 1 {
+            return Err(CircuitError::Params {
+                reason: "layers with several positions need rows_per_slot = 1".into(),
+            });
+        }
+        let (rank, room) = if shared {
+            runs(&program, batch)
+        } else {
+            (
+                (0..program.slots.len()).collect(),
+                vec![0; program.slots.len()],
+            )
+        };
         let mut order: Vec<SlotId> = (0..program.slots.len()).collect();
-        order.sort_by_key(|s| (zone[*s], release_order[*s], *s));
+        order.sort_by_key(|s| (zone[*s], release_order[*s], rank[*s]));
         let mut base = vec![0; program.slots.len()];
         let mut zone_start = vec![1; layers + 1];
         let mut bias_rows = vec![vec![]; layers];
+        let mut rest_rows = vec![0; layers];
         let mut row = 1;
         let mut next = 0;
         for z in 0..=layers {
             zone_start[z] = row;
             while next < order.len() && zone[order[next]] == z {
                 base[order[next]] = row;
-                row += batch * rho;
+                row += batch * rho + room[order[next]];
                 next += 1;
             }
             if z > 0 {
@@ -166,6 +183,11 @@ impl Layout {
                     .map(|t| row + (t + 1) * rho - 1)
                     .collect();
                 row += program.bias_digits * rho;
+            }
+            if z < layers {
+                let made = &program.layers[layers - z - 1];
+                rest_rows[layers - z - 1] = row;
+                row += made.cells() * made.positions.rest().len() * batch;
             }
         }
 
@@ -210,7 +232,7 @@ impl Layout {
             weight_columns: program
                 .layers
                 .iter()
-                .map(|l| l.groups())
+                .map(|l| l.cells())
                 .chain(program.forest.iter().map(|_| FOREST_COLUMNS))
                 .max()
                 .unwrap_or(0),
@@ -225,6 +247,7 @@ impl Layout {
             order,
             zone_start,
             bias_rows,
+            rest_rows,
             node_start,
             rows: row,
             usable,
@@ -284,6 +307,19 @@ impl Layout {
     /// Main row of a slot's first instance, where folded values end and weights lie.
     pub(crate) fn end_row(&self, slot: SlotId) -> usize {
         self.main_row(slot, 0)
+    }
+
+    /// Address of a window's members in the copy lookup, above those of rows, features and nodes.
+    pub(crate) fn window_address(&self, window: usize, b: usize) -> u64 {
+        let above = (1u64 << self.params.k) + self.batch() as u64 + 1;
+        above + (window * self.batch() + b) as u64
+    }
+
+    /// The row on which each channel of a layer starts, and on which its first tap lies.
+    pub(crate) fn channel_rows<'a>(&'a self, layer: &'a Layer) -> impl Iterator<Item = usize> + 'a {
+        let width = layer.positions.at.len();
+        let firsts = layer.inputs.iter().step_by(width);
+        firsts.map(|s| self.end_row(*s))
     }
 
     /// Column and row of limb cell `cell` of instance `b`.
@@ -389,11 +425,15 @@ impl Layout {
     pub(crate) fn weight_cells(&self, weights: &PrivateWeights) -> Vec<Vec<WeightCell>> {
         let mut columns = vec![vec![]; self.weight_columns];
         for (l, layer) in self.program.layers.iter().enumerate() {
-            let inputs = layer.inputs.len();
-            let weight = |j: usize, i: usize| -> i64 {
+            let (channels, taps) = (layer.channels() / layer.groups, layer.positions.taps.len());
+            let weight = |o: usize, c: usize, t: usize| -> i64 {
                 match layer.weights {
-                    WeightRef::Linear(x) => weights.linear[x].weights[j * inputs + i] as i64,
-                    WeightRef::Diagonal(x) if i == j => weights.diagonal[x].weights[i] as i64,
+                    WeightRef::Linear(_) if !layer.reads(o, c) => 0,
+                    WeightRef::Linear(x) => {
+                        let at = (o * channels + c % channels) * taps + t;
+                        i64::from(weights.linear[x].weights[at])
+                    }
+                    WeightRef::Diagonal(x) if c == o => i64::from(weights.diagonal[x].weights[c]),
                     WeightRef::Diagonal(_) => 0,
                 }
             };
@@ -401,15 +441,16 @@ impl Layout {
                 WeightRef::Linear(x) => weights.linear[x].biases[j],
                 WeightRef::Diagonal(x) => weights.diagonal[x].biases[j],
             };
-            for (g, column) in columns.iter_mut().enumerate().take(layer.groups()) {
-                let outputs = g * layer.lanes..((g + 1) * layer.lanes).min(layer.outputs.len());
-                for (i, &slot) in layer.inputs.iter().enumerate() {
-                    let lanes = outputs.clone().map(|j| weight(j, i)).collect();
-                    column.push(WeightCell {
-                        row: self.end_row(slot),
-                        lane_bits: layer.lane_bits,
-                        lanes,
-                    });
+            for (g, column) in columns.iter_mut().enumerate().take(layer.cells()) {
+                let outputs = g * layer.lanes..((g + 1) * layer.lanes).min(layer.output_channels());
+                for (c, row) in self.channel_rows(layer).enumerate() {
+                    for t in 0..taps {
+                        column.push(WeightCell {
+                            row: row + t,
+                            lane_bits: layer.lane_bits,
+                            lanes: outputs.clone().map(|o| weight(o, c, t)).collect(),
+                        });
+                    }
                 }
                 for (t, &row) in self.bias_rows[l].iter().enumerate() {
                     let lanes = outputs
@@ -485,14 +526,16 @@ impl Layout {
             let (w, expected) = match layer.weights {
                 WeightRef::Linear(x) => (
                     model.weights.linear.get(x),
-                    layer.inputs.len() * layer.outputs.len(),
+                    layer.channels() / layer.groups
+                        * layer.positions.taps.len()
+                        * layer.output_channels(),
                 ),
                 WeightRef::Diagonal(x) => (model.weights.diagonal.get(x), layer.outputs.len()),
             };
             let Some(w) = w else {
                 return bad(format!("layer {l} has no weights"));
             };
-            if w.weights.len() != expected || w.biases.len() != layer.outputs.len() {
+            if w.weights.len() != expected || w.biases.len() != layer.output_channels() {
                 return bad(format!(
                     "layer {l} has {} weights and {} biases",
                     w.weights.len(),
@@ -531,11 +574,43 @@ pub(crate) struct WeightCell {
     pub(crate) lanes: Vec<i64>,
 }
 
+/// The order of the slots inside their zones, and the empty rows that follow each: results of one output stay
+/// together, and so do the operands of one channel, whose taps need a row each.
+fn runs(program: &Program, batch: usize) -> (Vec<usize>, Vec<usize>) {
+    let slots = program.slots.len();
+    let (mut rank, mut room) = (vec![usize::MAX; slots], vec![0; slots]);
+    let mut next = 0;
+    let mut place = |list: &[SlotId], rank: &mut Vec<usize>| {
+        for &s in list.iter() {
+            if rank[s] == usize::MAX {
+                rank[s] = next;
+                next += 1;
+            }
+        }
+    };
+    for layer in program.layers.iter().rev() {
+        place(&layer.outputs, &mut rank);
+    }
+    for layer in program.layers.iter().rev() {
+        let width = layer.positions.at.len();
+        place(&layer.inputs, &mut rank);
+        if layer.is_shared() {
+            for c in 0..layer.channels() {
+                let last = layer.channel(c)[width - 1];
+                room[last] = layer.positions.taps.len().saturating_sub(width * batch);
+            }
+        }
+    }
+    let all: Vec<SlotId> = (0..slots).collect();
+    place(&all, &mut rank);
+    (rank, room)
+}
+
 fn class_of(source: &Source, form: Form) -> Class {
     let target = match source {
         Source::Input { .. } | Source::Quotient { .. } => Target::Free,
         Source::Linear { .. } => Target::Linear,
-        Source::Local { .. } => Target::Local,
+        Source::Local { .. } | Source::Greatest { .. } => Target::Local,
         Source::Function { function, .. } => Target::Function(*function),
         Source::Step { .. } => Target::Step,
         Source::Score { .. } => Target::Score,

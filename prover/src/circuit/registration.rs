@@ -82,20 +82,24 @@ impl RegistrationShape {
         let mut rows = vec![];
         let mut patterns: BTreeMap<(usize, usize), Vec<(usize, Fr)>> = BTreeMap::new();
         for (l, layer) in program.layers.iter().enumerate() {
-            let mut layer_rows: Vec<usize> =
-                layer.inputs.iter().map(|s| layout.end_row(*s)).collect();
-            layer_rows.extend(&layout.bias_rows[l]);
-            for column in first..(first + count).min(layer.groups()) {
-                let lanes = layer.lanes.min(layer.outputs.len() - column * layer.lanes);
+            let taps = layer.positions.taps.len();
+            let heads: Vec<usize> = layout.channel_rows(layer).collect();
+            for column in first..(first + count).min(layer.cells()) {
+                let lanes = layer
+                    .lanes
+                    .min(layer.output_channels() - column * layer.lanes);
                 for lane in 0..lanes {
                     let f = pow2(layer.lane_bits as u64 * lane as u64);
-                    patterns
-                        .entry((column, lane))
-                        .or_default()
-                        .extend(layer_rows.iter().map(|r| (*r, f)));
+                    let output = column * layer.lanes + lane;
+                    let channels = (0..heads.len()).filter(|c| layer.reads(output, *c));
+                    let kernel = channels.flat_map(|c| heads[c]..heads[c] + taps);
+                    let bias = layout.bias_rows[l].iter().copied();
+                    let pattern = patterns.entry((column, lane)).or_default();
+                    pattern.extend(kernel.chain(bias).map(|r| (r, f)));
                 }
             }
-            rows.extend(layer_rows);
+            rows.extend(heads.iter().flat_map(|head| *head..head + taps));
+            rows.extend(&layout.bias_rows[l]);
         }
         if let Some(forest) = &program.forest {
             let nodes = layout.node_start..layout.node_start + forest.nodes;

@@ -11,10 +11,10 @@ use rayon::prelude::*;
 
 use super::fixed::{int, pow2, read_counts, FixedPlan, Role};
 use super::layout::{Layout, WeightCell};
-use super::program::{Forest, Form, Program, Source, WeightRef, FOREST_COLUMNS};
+use super::program::{Forest, Form, Layer, Program, Source, WeightRef, FOREST_COLUMNS};
 use super::CircuitError;
 use crate::quantize::skeleton::{ForestNode, PrivateWeights};
-use crate::quantize::walk;
+use crate::quantize::{convolution, walk};
 
 /// Value and accumulator of one slot in one row of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,17 +109,8 @@ pub(crate) fn eval_slots(
     }
     let mut cells = vec![Cell::default(); program.slots.len()];
     let mut done = vec![false; program.slots.len()];
-    let mut layer_done = vec![false; program.layers.len()];
     for s in 0..program.slots.len() {
-        eval_slot(
-            layout,
-            weights,
-            input,
-            s,
-            &mut cells,
-            &mut done,
-            &mut layer_done,
-        )?;
+        eval_slot(layout, weights, input, s, &mut cells, &mut done)?;
     }
     Ok(cells)
 }
@@ -133,7 +124,6 @@ fn eval_slot(
     s: usize,
     cells: &mut [Cell],
     done: &mut [bool],
-    layer_done: &mut [bool],
 ) -> Result<(), CircuitError> {
     let program = &layout.program;
     let mut stack = vec![s];
@@ -144,7 +134,9 @@ fn eval_slot(
         }
         let needs: Vec<usize> = match &program.slots[s].source {
             Source::Input { .. } => vec![],
-            Source::Linear { layer, .. } => program.layers[*layer].inputs.clone(),
+            Source::Linear {
+                layer, position, ..
+            } => operands(&program.layers[*layer], *position),
             Source::Local { left, right, .. } => vec![*left, *right],
             Source::Function { operand, .. } => vec![*operand],
             Source::Quotient {
@@ -152,6 +144,7 @@ fn eval_slot(
                 denominator,
                 ..
             } => vec![*numerator, *denominator],
+            Source::Greatest { window } => program.windows[*window].members.clone(),
             Source::Step { .. } | Source::Score { .. } => trees(program).features.clone(),
         };
         let missing: Vec<usize> = needs.into_iter().filter(|n| !done[*n]).collect();
@@ -175,13 +168,11 @@ fn eval_slot(
                 };
                 done[s] = true;
             }
-            Source::Linear { layer, .. } => {
-                if !layer_done[*layer] {
-                    eval_layer(layout, weights, *layer, cells);
-                    layer_done[*layer] = true;
-                    for &o in &program.layers[*layer].outputs {
-                        done[o] = true;
-                    }
+            Source::Linear {
+                layer, position, ..
+            } => {
+                for o in eval_layer(layout, weights, *layer, *position, cells) {
+                    done[o] = true;
                 }
             }
             Source::Step { .. } | Source::Score { .. } => {
@@ -224,6 +215,11 @@ fn eval_slot(
                         }
                         (2 * (n << scale_bits) + d).div_euclid(2 * d)
                     }
+                    Source::Greatest { window } => {
+                        let members = &program.windows[*window].members;
+                        let values = members.iter().map(|m| cells[*m].a);
+                        values.max().expect("a window has members")
+                    }
                     Source::Input { .. }
                     | Source::Linear { .. }
                     | Source::Step { .. }
@@ -244,7 +240,7 @@ fn eval_slot(
 fn activate(form: Form, y: i128) -> i128 {
     match form {
         Form::Plain | Form::Unsigned { .. } => y,
-        Form::Signed { shift, .. } => round_shift(y, shift),
+        Form::Signed { shift, .. } | Form::Below { shift, .. } => round_shift(y, shift),
         Form::Relu { shift, .. } => round_shift(y, shift).max(0),
         Form::Sign { offset, .. } => i128::from(y + offset >= 0),
     }
@@ -260,9 +256,53 @@ fn locate(layout: &Layout, function: usize, x: i128) -> (usize, i64) {
     )
 }
 
-fn eval_layer(layout: &Layout, weights: &PrivateWeights, l: usize, cells: &mut [Cell]) {
+/// The operands that a result at `position` waits for: those at its own position where no other counts, whose
+/// further positions may depend on it; all of them elsewhere.
+fn operands(layer: &Layer, position: usize) -> Vec<usize> {
+    if !layer.is_stepwise() {
+        return layer.inputs.clone();
+    }
+    (0..layer.channels())
+        .map(|c| layer.channel(c)[position])
+        .collect()
+}
+
+/// Evaluates a layer at one position, or wholly where it has several taps; the slots made.
+fn eval_layer(
+    layout: &Layout,
+    weights: &PrivateWeights,
+    l: usize,
+    position: usize,
+    cells: &mut [Cell],
+) -> Vec<usize> {
     let layer = &layout.program.layers[l];
-    let x: Vec<i128> = layer.inputs.iter().map(|s| cells[*s].a).collect();
+    let x: Vec<i128> = operands(layer, position)
+        .iter()
+        .map(|s| cells[*s].a)
+        .collect();
+    let (ys, made): (Vec<i128>, Vec<usize>) = match layer.weights {
+        WeightRef::Linear(i) if !layer.is_stepwise() => {
+            let x: Vec<i64> = x.iter().map(|v| *v as i64).collect();
+            let ys = convolution(&weights.linear[i], &x, layer.groups, &layer.positions);
+            (ys, layer.outputs.clone())
+        }
+        _ => {
+            let made = (0..layer.output_channels()).map(|o| layer.output(o)[position]);
+            (dense(layout, weights, layer, &x), made.collect())
+        }
+    };
+    for (y, &o) in ys.into_iter().zip(&made) {
+        cells[o] = Cell {
+            a: activate(layout.program.slots[o].form, y),
+            y,
+            node: 0,
+        };
+    }
+    made
+}
+
+/// The accumulators of a dense layer at one position.
+fn dense(layout: &Layout, weights: &PrivateWeights, layer: &Layer, x: &[i128]) -> Vec<i128> {
     // 64-bit sums where they cannot overflow: |w| < 2^31 fits, so bound n * max|x| * 2^weight_bits.
     let reach = x.iter().map(|v| v.abs()).max().unwrap_or(0);
     let narrow = (reach << layout.program.weight_bits) < (1i128 << 62) / (x.len().max(1) as i128);
@@ -271,7 +311,7 @@ fn eval_layer(layout: &Layout, weights: &PrivateWeights, l: usize, cells: &mut [
     } else {
         vec![]
     };
-    let ys: Vec<i128> = (0..layer.outputs.len())
+    (0..layer.output_channels())
         .map(|j| match layer.weights {
             WeightRef::Linear(i) => {
                 let w = &weights.linear[i];
@@ -282,10 +322,7 @@ fn eval_layer(layout: &Layout, weights: &PrivateWeights, l: usize, cells: &mut [
                         .map(|(w, x)| i64::from(*w) * x)
                         .sum::<i64>() as i128
                 } else {
-                    row.iter()
-                        .zip(&x)
-                        .map(|(w, x)| *w as i128 * x)
-                        .sum::<i128>()
+                    row.iter().zip(x).map(|(w, x)| *w as i128 * x).sum::<i128>()
                 };
                 dot + w.biases[j] as i128
             }
@@ -294,14 +331,7 @@ fn eval_layer(layout: &Layout, weights: &PrivateWeights, l: usize, cells: &mut [
                     + weights.diagonal[i].biases[j] as i128
             }
         })
-        .collect();
-    for (j, &o) in layer.outputs.iter().enumerate() {
-        cells[o] = Cell {
-            a: activate(layout.program.slots[o].form, ys[j]),
-            y: ys[j],
-            node: 0,
-        };
-    }
+        .collect()
 }
 
 fn trees(program: &Program) -> &Forest {
@@ -389,13 +419,14 @@ impl PhaseZero {
             yes: some(program.forest.is_some()),
             no: some(program.forest.is_some()),
             score: some(program.forest.is_some()),
-            visits: if program.forest.is_some() {
+            visits: if program.has_visits() {
                 vec![0; n]
             } else {
                 vec![]
             },
         };
         let table_start = function_rows(layout);
+        let window_of = program.window_of();
         let node_cells = weights.nodes(layout);
         for (s, slot) in program.slots.iter().enumerate() {
             let looked = layout.looked_up(s);
@@ -437,6 +468,15 @@ impl PhaseZero {
                         p.left[row] = int(cells[*left].a);
                         p.right[row] = int(cells[*right].a);
                     }
+                    Source::Greatest { window } => {
+                        p.yl[row] = int(y);
+                        (p.left[row], p.right[row]) = (int(y), int(y));
+                        // Both reads are of the first member with this value.
+                        let members = &program.windows[*window].members;
+                        let first = members.iter().find(|m| cells[**m].a == y);
+                        let first = *first.expect("the greatest is a member's value");
+                        p.visits[layout.main_row(first, b)] += 2;
+                    }
                     Source::Function { function, operand } => {
                         let (segment, t) = locate(layout, *function, cells[*operand].a);
                         let (c0, c1) = layout.functions[*function].segments[segment];
@@ -447,6 +487,14 @@ impl PhaseZero {
                         p.c1[row] = int(c1 as i128);
                         p.function_multiplicity[table_start[*function] + segment] += 1;
                         r = t as u128;
+                    }
+                }
+                let mut above = 0;
+                if let Some(window) = window_of[s] {
+                    above = cells[program.windows[window].greatest].a;
+                    p.right[row] = int(above);
+                    if !matches!(slot.source, Source::Local { .. }) {
+                        p.left[row] = int(above);
                     }
                 }
                 // E and R as numbers, then as limbs.
@@ -461,6 +509,10 @@ impl PhaseZero {
                         }
                     }
                     Form::Unsigned { .. } => e = a as u128,
+                    Form::Below { shift, .. } => {
+                        e = (above - a) as u128;
+                        r = (y + half(shift) - (a << shift)) as u128;
+                    }
                     Form::Relu { shift, .. } => {
                         let q = round_shift(y, shift);
                         e = q.unsigned_abs();
@@ -496,10 +548,14 @@ impl PhaseZero {
                 }
             }
         }
-        // Bias rows hold constants; in batches the folded column does.
+        for l in 0..program.layers.len() {
+            remainder(layout, weights, l, batch, &mut p.y);
+        }
+        // Bias rows hold constants; where there are folds the folded column does.
+        let folded = layout.batch() > 1 || program.is_shared();
         for rows in &layout.bias_rows {
             for (t, &row) in rows.iter().enumerate() {
-                p.a[row] = if layout.batch() == 1 {
+                p.a[row] = if !folded {
                     pow2(program.weight_bits as u64 * t as u64)
                 } else {
                     Fr::ZERO
@@ -518,6 +574,48 @@ impl PhaseZero {
             }
         }
         p
+    }
+}
+
+/// The coefficients of a layer's product that are no results, packed as the weights are.
+fn remainder(
+    layout: &Layout,
+    weights: &PackedWeights,
+    l: usize,
+    batch: &[Vec<Cell>],
+    y: &mut [Fr],
+) {
+    let layer = &layout.program.layers[l];
+    let rest = layer.positions.rest();
+    if rest.is_empty() {
+        return;
+    }
+    let (width, taps) = (layer.positions.at.len(), layer.positions.taps.len());
+    let pairs = layer.positions.sums(rest.iter().copied());
+    let bits = u64::from(layout.program.weight_bits);
+    for cell in 0..layer.cells() {
+        let mut w = vec![Fr::ZERO; layout.usable];
+        for (row, x) in &weights.columns[cell] {
+            w[*row] = *x;
+        }
+        let kernel: Vec<Fr> = layout
+            .channel_rows(layer)
+            .flat_map(|row| w[row..row + taps].to_vec())
+            .collect();
+        let digits = layout.bias_rows[l].iter().enumerate();
+        let bias: Fr = digits.map(|(t, row)| w[*row] * pow2(bits * t as u64)).sum();
+        for (b, cells) in batch.iter().enumerate() {
+            let x: Vec<Fr> = layer.inputs.iter().map(|s| int(cells[*s].a)).collect();
+            for (i, pairs) in pairs.iter().enumerate() {
+                let mut sum = bias;
+                for (kernel, x) in kernel.chunks(taps).zip(x.chunks(width)) {
+                    for &(t, q) in pairs {
+                        sum += kernel[t] * x[q];
+                    }
+                }
+                y[layout.rest_rows[l] + (cell * rest.len() + i) * batch.len() + b] = sum;
+            }
+        }
     }
 }
 
@@ -547,8 +645,9 @@ impl PhaseZero {
         if !self.function_multiplicity.is_empty() {
             columns.push(small(&self.function_multiplicity));
         }
+        let trees = [&self.yes, &self.no, &self.score];
+        columns.extend(trees.into_iter().filter(|c| !c.is_empty()).cloned());
         if !self.visits.is_empty() {
-            columns.extend([self.yes.clone(), self.no.clone(), self.score.clone()]);
             columns.push(small(&self.visits));
         }
         columns
@@ -587,6 +686,9 @@ pub(crate) struct PhaseOne {
     pub(crate) h: Vec<Vec<Fr>>,
     pub(crate) sa: Vec<Fr>,
     pub(crate) sy: Vec<Fr>,
+    /// V folded over the taps, inputs folded over the batch alone.
+    pub(crate) taps: Vec<Fr>,
+    pub(crate) inputs: Vec<Fr>,
     pub(crate) h_left: Vec<Fr>,
     pub(crate) h_right: Vec<Fr>,
     pub(crate) h_provider: Vec<Fr>,
@@ -610,31 +712,82 @@ impl PhaseOne {
 
         // 1. V and the folds.
         let v = weights.combine(c.beta, n);
-        let (mut sa, mut sy) = (vec![], vec![]);
-        if batch > 1 {
-            (sa, sy) = (p.a.clone(), p.y.clone());
+        let shared = program.is_shared();
+        let folded = batch > 1 || shared;
+        let (mut sa, mut sy, mut taps, mut inputs) = (vec![], vec![], vec![], vec![]);
+        let fold_batch = |column: &mut Vec<Fr>| {
             for s in 0..program.slots.len() {
                 for b in (0..batch - 1).rev() {
                     let row = layout.main_row(s, b);
-                    let (a, y) = (sa[row + rho], sy[row + rho]);
-                    sa[row] += c.gamma * a;
-                    sy[row] += c.gamma * y;
+                    let next = column[row + rho];
+                    column[row] += c.gamma * next;
                 }
             }
-            let sum = (c.gamma.pow([batch as u64]) - Fr::ONE)
-                * (c.gamma - Fr::ONE).invert().unwrap_or(Fr::ZERO);
-            for rows in &layout.bias_rows {
-                for (t, &row) in rows.iter().enumerate() {
+        };
+        if folded {
+            (sa, sy) = (p.a.clone(), p.y.clone());
+            for layer in 0..program.layers.len() {
+                let spread = (program.layers[layer].positions.extent() * batch) as u64;
+                let sum = (c.gamma.pow([spread]) - Fr::ONE)
+                    * (c.gamma - Fr::ONE).invert().unwrap_or(Fr::ZERO);
+                for (t, &row) in layout.bias_rows[layer].iter().enumerate() {
                     sa[row] = sum * pow2(program.weight_bits as u64 * t as u64);
                 }
             }
         }
-        let (big_a, big_y) = if batch > 1 { (&sa, &sy) } else { (&p.a, &p.y) };
+        if shared {
+            taps = v.clone();
+            let fold = |column: &mut Vec<Fr>, of: &dyn Fn(Role) -> Option<u64>| {
+                let mut by = zeros();
+                for (role, index) in &plan.roles {
+                    if let Some(d) = of(*role) {
+                        let power = c.gamma.pow([d]);
+                        plan.columns[*index]
+                            .iter()
+                            .for_each(|(r, _)| by[*r] = power);
+                    }
+                }
+                for row in (0..n - 1)
+                    .rev()
+                    .filter(|r| by[*r] != Fr::ZERO)
+                    .collect::<Vec<_>>()
+                {
+                    let next = column[row + 1];
+                    column[row] += by[row] * next;
+                }
+            };
+            fold(&mut sa, &|r| match r {
+                Role::NextOperand(d) => Some(d),
+                _ => None,
+            });
+            fold(&mut sy, &|r| match r {
+                Role::NextResult(d) => Some(d),
+                _ => None,
+            });
+            fold(&mut taps, &|r| match r {
+                Role::NextTap(d) => Some(d),
+                _ => None,
+            });
+            if batch > 1 {
+                inputs = p.a.clone();
+                fold_batch(&mut inputs);
+            }
+        } else if batch > 1 {
+            fold_batch(&mut sa);
+            fold_batch(&mut sy);
+        }
+        let (big_a, big_y) = if folded { (&sa, &sy) } else { (&p.a, &p.y) };
+        let kernel = if shared { &taps } else { &v };
 
         // 2. Inputs.
         let mut z = zeros();
+        let committed = match (shared, batch) {
+            (true, 1) => &p.a,
+            (true, _) => &inputs,
+            (false, _) => big_a,
+        };
         for row in layout.input_rows() {
-            z[row] = big_a[row];
+            z[row] = committed[row];
         }
 
         // 3. Output powers and the accumulator.
@@ -653,24 +806,29 @@ impl PhaseOne {
         for (row, f) in column(Role::PowerBeta) {
             step[*row] += c.beta * f;
         }
-        let mut start = vec![false; n];
-        for (row, _) in column(Role::PowerStart) {
-            start[*row] = true;
+        let mut start = zeros();
+        for (role, index) in &plan.roles {
+            if let Role::PowerStart(d) = role {
+                let power = c.gamma.pow([*d]);
+                plan.columns[*index]
+                    .iter()
+                    .for_each(|(r, _)| start[*r] = power);
+            }
         }
         let mut boundary = vec![false; n];
         for row in layout.zone_start.iter().skip(1) {
             boundary[*row] = true;
         }
-        let mut contributes = vec![batch == 1; n];
-        if batch > 1 {
-            for (row, _) in column(Role::OutputEnd) {
-                contributes[*row] = true;
-            }
+        let mut contributes = vec![!folded; n];
+        let mut head = vec![!shared; n];
+        for (row, _) in column(Role::OutputEnd) {
+            contributes[*row] = true;
+        }
+        for (row, _) in column(Role::Head) {
+            head[*row] = true;
         }
         for row in 1..n {
-            if start[row] {
-                pw[row] = Fr::ONE;
-            }
+            pw[row] = start[row];
             if step[row] != Fr::ZERO {
                 let before = pw[row - 1];
                 pw[row] += step[row] * before;
@@ -679,8 +837,8 @@ impl PhaseOne {
             if boundary[row] {
                 x *= c.eps;
             }
-            if v[row] != Fr::ZERO {
-                x += c.eps * v[row] * big_a[row];
+            if head[row] && kernel[row] != Fr::ZERO {
+                x += c.eps * kernel[row] * big_a[row];
             }
             if contributes[row] && big_y[row] != Fr::ZERO {
                 x -= pw[row] * big_y[row];
@@ -832,6 +990,8 @@ impl PhaseOne {
             h,
             sa,
             sy,
+            taps,
+            inputs,
             h_left,
             h_right,
             h_provider,
@@ -848,6 +1008,8 @@ impl PhaseOne {
         let optional = [
             self.sa,
             self.sy,
+            self.taps,
+            self.inputs,
             self.h_left,
             self.h_right,
             self.h_provider,

@@ -5,7 +5,7 @@
 //! equations, with S = diag(s): `W (S x + o) + b = (W S) x + (W o + b)`,
 //! `S (W x + b) + o = (S W) x + (S b + o)`.
 
-use super::float::{Affine, FloatOp, Linear};
+use super::float::{Affine, Convolution, FloatOp, Linear};
 use super::graph::{Graph, Node};
 
 /// Folds until nothing changes.
@@ -52,13 +52,21 @@ fn fold_once(graph: &mut Graph) -> bool {
         };
         let merged = match (&graph.nodes[before].op, &graph.nodes[i].op) {
             // A map into a layer: the map may have other users, they keep it.
-            (FloatOp::Affine(a), FloatOp::Linear(l)) if l.inputs % a.period == 0 => {
+            (FloatOp::Affine(a), FloatOp::Linear(l)) if l.inputs % a.block() == 0 => {
                 FloatOp::Linear(affine_then_linear(a, l))
             }
             (FloatOp::Linear(l), FloatOp::Affine(a))
-                if uses[input] == 1 && l.outputs % a.period == 0 =>
+                if uses[input] == 1 && l.outputs % a.block() == 0 =>
             {
                 FloatOp::Linear(linear_then_affine(l, a))
+            }
+            (FloatOp::Affine(a), FloatOp::Convolution(c)) if passes(a, c) => {
+                FloatOp::Convolution(affine_then_convolution(a, c))
+            }
+            (FloatOp::Convolution(c), FloatOp::Affine(a))
+                if uses[input] == 1 && a.is_constant_over(c.positions.to.len()) =>
+            {
+                FloatOp::Convolution(convolution_then_affine(c, a))
             }
             (FloatOp::Affine(a), FloatOp::Affine(b)) if uses[input] == 1 => {
                 FloatOp::Affine(affine_then_affine(a, b))
@@ -79,10 +87,19 @@ fn fold_once(graph: &mut Graph) -> bool {
 }
 
 impl FloatOp {
+    /// Whether it can be told of each element of its operand, of this length, by which power of two to multiply it.
+    pub(crate) fn takes_exponents(&self, length: usize) -> bool {
+        match self {
+            Self::Linear(l) => l.inputs == length,
+            Self::Affine(a) => a.inner == 1,
+            _ => false,
+        }
+    }
+
     /// This layer or map after another map, as one.
     pub(crate) fn after(&self, map: &Affine) -> Option<Self> {
         match self {
-            Self::Linear(l) if l.inputs % map.period == 0 => {
+            Self::Linear(l) if l.inputs % map.block() == 0 => {
                 Some(Self::Linear(affine_then_linear(map, l)))
             }
             Self::Affine(a) => Some(Self::Affine(affine_then_affine(map, a))),
@@ -126,17 +143,52 @@ fn linear_then_affine(l: &Linear, a: &Affine) -> Linear {
     }
 }
 
+/// Whether a map can join the convolution that reads it: one factor a channel, and no offset where there is padding,
+/// which is zero after the map.
+fn passes(a: &Affine, c: &Convolution) -> bool {
+    a.is_constant_over(c.positions.at.len()) && (a.offset.is_none() || c.is_full())
+}
+
+fn affine_then_convolution(a: &Affine, c: &Convolution) -> Convolution {
+    let mut next = c.clone();
+    let (width, taps, size) = (c.positions.at.len(), c.positions.taps.len(), c.kernel_len());
+    let kernels = next.weights.chunks_exact_mut(size).zip(&mut next.bias);
+    for (o, (kernel, bias)) in kernels.enumerate() {
+        for (i, kernel) in kernel.chunks_exact_mut(taps).enumerate() {
+            let element = (c.first_channel(o) + i) * width;
+            *bias += a.offset_at(element) * kernel.iter().sum::<f64>();
+            kernel.iter_mut().for_each(|w| *w *= a.scale_at(element));
+        }
+    }
+    next
+}
+
+fn convolution_then_affine(c: &Convolution, a: &Affine) -> Convolution {
+    let mut next = c.clone();
+    let (width, size) = (c.positions.to.len(), c.kernel_len());
+    let kernels = next.weights.chunks_exact_mut(size).zip(&mut next.bias);
+    for (o, (kernel, bias)) in kernels.enumerate() {
+        let scale = a.scale_at(o * width);
+        kernel.iter_mut().for_each(|w| *w *= scale);
+        *bias = *bias * scale + a.offset_at(o * width);
+    }
+    next
+}
+
 fn affine_then_affine(a: &Affine, b: &Affine) -> Affine {
-    // One period divides the other, or their least common multiple is the operand's length at most.
-    let period = least_common_multiple(a.period, b.period);
+    // One block divides the other, or their least common multiple is the operand's length at most.
+    let inner = if a.inner == b.inner { a.inner } else { 1 };
+    let period = least_common_multiple(a.block() / inner, b.block() / inner);
+    let elements = || (0..period).map(|i| i * inner);
     let scale = (a.scale.is_some() || b.scale.is_some())
-        .then(|| (0..period).map(|i| a.scale_at(i) * b.scale_at(i)).collect());
+        .then(|| elements().map(|i| a.scale_at(i) * b.scale_at(i)).collect());
     let offset = (a.offset.is_some() || b.offset.is_some()).then(|| {
-        (0..period)
+        elements()
             .map(|i| a.offset_at(i) * b.scale_at(i) + b.offset_at(i))
             .collect()
     });
     Affine {
+        inner,
         period,
         scale,
         offset,

@@ -258,6 +258,9 @@ impl Graph {
                 FloatOp::Quantized(Quantized::Layer(layer)) => {
                     bits = bits.max(Some(layer.weight_bits));
                 }
+                FloatOp::Quantized(Quantized::Convolution(layer)) => {
+                    bits = bits.max(Some(layer.weight_bits));
+                }
                 FloatOp::Quantized(_) => {}
                 op if op.parameters() > 0 => return None,
                 _ => {}

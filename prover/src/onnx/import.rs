@@ -598,6 +598,7 @@ impl Builder {
         }
         self.count(2 * numbers.len())?;
         let affine = FloatOp::Affine(Affine {
+            inner: 1,
             period: numbers.len(),
             scale: Some(vec![0.0; numbers.len()]),
             offset: Some(numbers.clone()),

@@ -31,8 +31,9 @@ pub use float::quantized::Element;
 #[cfg(test)]
 pub(crate) use float::Scale;
 pub(crate) use float::{
-    image, AddRule, Affine, Arithmetic, AxisView, FloatOp, IntegerLayer, Linear, Norm, Pointwise,
-    Quantized, Reduction, Relation, Requantize, Rule, SoftmaxRule, Threshold, TreeNode, Trees,
+    image, AddRule, Affine, Arithmetic, AxisView, Convolution, FloatOp, IntegerConvolution,
+    IntegerLayer, Linear, Norm, Pointwise, Quantized, Reduction, Relation, Requantize, Rule,
+    SoftmaxRule, Threshold, TreeNode, Trees,
 };
 
 /// The float graph of a model file, folded.

@@ -65,8 +65,9 @@ pub fn plan(
             let slots = program.slots.len();
             let most =
                 ((1usize << k) / (slots * batch as usize + 1)).min(if batch > 1 { 3 } else { 12 });
-            // The nodes of trees take one row each.
-            let most = if program.forest.is_some() { 1 } else { most };
+            // The nodes of trees take one row each, and so do the taps of shared layers.
+            let one = program.forest.is_some() || program.is_shared();
+            let most = if one { 1 } else { most };
             let mut fits = false;
             for rho in 1..=most.max(1) {
                 params.rows_per_slot = rho as u32;

@@ -159,6 +159,8 @@ impl Skeleton {
     fn check_ops(&self) -> Result<usize, SkeletonError> {
         let mut scalars = self.input_len();
         let mut operands = 0usize;
+        // Size of each layer with weights, where it is a `Linear`.
+        let mut dense: Vec<Option<(usize, u32)>> = Vec::new();
         for (i, op) in self.ops.iter().enumerate() {
             let at = |what: &str| format!("operation {i}: {what}");
             for list in op.operands() {
@@ -170,9 +172,47 @@ impl Skeleton {
             }
             require(operands <= MAX_OPERANDS, || "too many operands".into())?;
             match op {
-                Op::Linear { outputs, shift, .. } => {
+                Op::Linear {
+                    inputs,
+                    outputs,
+                    shift,
+                    ..
+                } => {
                     require(*outputs > 0, || at("no outputs"))?;
                     require(*shift <= 40, || at("shift"))?;
+                    dense.push(Some((inputs.len(), *outputs)));
+                }
+                Op::Again {
+                    inputs,
+                    outputs,
+                    layer,
+                    shift,
+                    ..
+                } => {
+                    let same = dense.get(*layer as usize) == Some(&Some((inputs.len(), *outputs)));
+                    require(same, || at("no such layer"))?;
+                    require(*shift <= 40, || at("shift"))?;
+                }
+                Op::Convolution {
+                    inputs,
+                    outputs,
+                    groups,
+                    positions,
+                    shift,
+                    ..
+                } => {
+                    require(*outputs > 0 && *groups > 0, || at("no outputs"))?;
+                    require(positions.check(), || at("positions"))?;
+                    let channels = inputs.len() / positions.at.len();
+                    let whole = channels * positions.at.len() == inputs.len()
+                        && channels % *groups as usize == 0
+                        && outputs % groups == 0;
+                    require(whole, || at("groups"))?;
+                    let made = (*outputs as usize).saturating_mul(positions.to.len());
+                    require(made <= MAX_SCALARS, || at("too many results"))?;
+                    operands += positions.taps.len() + positions.extent();
+                    require(*shift <= 40, || at("shift"))?;
+                    dense.push(None);
                 }
                 Op::Forest {
                     trees,
@@ -196,6 +236,10 @@ impl Skeleton {
                         at("operands of different length")
                     })?;
                     require(*shift <= 40, || at("shift"))?;
+                }
+                Op::Max { inputs, width } => {
+                    let whole = *width > 0 && inputs.len() % *width as usize == 0;
+                    require(whole, || at("windows"))?;
                 }
                 Op::Clamp { lo, hi, .. } => require(lo <= hi, || at("bounds that cross"))?,
                 Op::Function { function, .. } => {
@@ -326,7 +370,7 @@ impl IntegerModel {
         let (mut linear, mut diagonal) = (self.weights.linear.iter(), self.weights.diagonal.iter());
         let mut forests = self.weights.forests.iter();
         for op in &self.skeleton.ops {
-            let (layer, weights) = match op {
+            let (layer, weights, biases) = match op {
                 Op::Forest { .. } => {
                     let Some(table) = forests.next() else {
                         return bad("a forest without its table");
@@ -336,14 +380,31 @@ impl IntegerModel {
                     }
                     continue;
                 }
-                Op::Linear { inputs, .. } => (linear.next(), inputs.len().checked_mul(op.made())),
-                Op::Diagonal { inputs, .. } => (diagonal.next(), Some(inputs.len())),
+                Op::Linear {
+                    inputs, outputs, ..
+                } => {
+                    let outputs = *outputs as usize;
+                    (linear.next(), inputs.len().checked_mul(outputs), outputs)
+                }
+                Op::Convolution {
+                    inputs,
+                    outputs,
+                    groups,
+                    positions,
+                    ..
+                } => {
+                    let kernel =
+                        inputs.len() / positions.at.len() / *groups as usize * positions.taps.len();
+                    let outputs = *outputs as usize;
+                    (linear.next(), kernel.checked_mul(outputs), outputs)
+                }
+                Op::Diagonal { inputs, .. } => (diagonal.next(), Some(inputs.len()), inputs.len()),
                 _ => continue,
             };
             let Some(layer) = layer else {
                 return bad("a layer without weights");
             };
-            if Some(layer.weights.len()) != weights || layer.biases.len() != op.made() {
+            if Some(layer.weights.len()) != weights || layer.biases.len() != biases {
                 return bad("a layer of another size");
             }
             let w = 1i64 << self.skeleton.weight_bits;

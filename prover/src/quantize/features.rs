@@ -6,7 +6,7 @@
 //! not from the weights.
 
 use super::Row;
-use crate::onnx::{Affine, FloatOp, Graph};
+use crate::onnx::{Affine, Graph};
 
 /// Least difference of sizes, log2, that is worth it.
 const MIN_SPREAD: i32 = 3;
@@ -18,7 +18,7 @@ pub(super) fn exponents(graph: &Graph, rows: &[Row]) -> Vec<Vec<i32>> {
             .nodes
             .iter()
             .filter(|node| node.inputs.contains(&port.value))
-            .all(|node| matches!(node.op, FloatOp::Linear(_) | FloatOp::Affine(_)));
+            .all(|node| node.op.takes_exponents(port.len()));
         let released = graph.outputs.iter().any(|out| out.value == port.value);
         if rows.is_empty() || !read_by_layers || released {
             return Vec::new();
@@ -51,6 +51,7 @@ pub(super) fn rescaled(graph: &Graph, rows: &[Row], exponents: &[Vec<i32>]) -> (
             continue;
         }
         let scale = Affine {
+            inner: 1,
             period: exponents.len(),
             scale: Some(exponents.iter().map(|&e| 2f64.powi(e)).collect()),
             offset: None,

@@ -6,7 +6,8 @@
 
 use super::ranges::{quotient, round_shift};
 use super::skeleton::{
-    Activation, ForestNode, IntegerModel, LinearWeights, Op, OutputKind, OutputSpec, ScalarId,
+    Activation, ForestNode, IntegerModel, LinearWeights, Op, OutputKind, OutputSpec, Positions,
+    ScalarId,
 };
 
 /// One output of one row, as people read it.
@@ -45,6 +46,12 @@ impl IntegerModel {
         );
         let mut x: Vec<i64> = input.to_vec();
         let (mut linear, mut diagonal) = (self.weights.linear.iter(), self.weights.diagonal.iter());
+        let dense = |weights, inputs: &[ScalarId], x: &[i64], shift, activation| -> Vec<i64> {
+            let operands: Vec<i64> = inputs.iter().map(|&id| x[id as usize]).collect();
+            linear_layer(weights, &operands, self.skeleton.weight_bits)
+                .map(|y| finish(y, shift, activation))
+                .collect()
+        };
         let mut forests = self.weights.forests.iter();
         for op in &self.skeleton.ops {
             let made: Vec<i64> = match op {
@@ -55,8 +62,30 @@ impl IntegerModel {
                     ..
                 } => {
                     let weights = linear.next().expect("weights for each linear layer");
+                    dense(weights, inputs, &x, *shift, *activation)
+                }
+                Op::Again {
+                    inputs,
+                    layer,
+                    shift,
+                    activation,
+                    ..
+                } => {
+                    let weights = &self.weights.linear[*layer as usize];
+                    dense(weights, inputs, &x, *shift, *activation)
+                }
+                Op::Convolution {
+                    inputs,
+                    groups,
+                    positions,
+                    shift,
+                    activation,
+                    ..
+                } => {
+                    let weights = linear.next().expect("weights for each convolution");
                     let x: Vec<i64> = inputs.iter().map(|&id| x[id as usize]).collect();
-                    linear_layer(weights, &x, self.skeleton.weight_bits)
+                    convolution(weights, &x, *groups as usize, positions)
+                        .into_iter()
                         .map(|y| finish(y, *shift, *activation))
                         .collect()
                 }
@@ -122,6 +151,13 @@ impl IntegerModel {
                 Op::Clamp { inputs, lo, hi } => inputs
                     .iter()
                     .map(|&id| x[id as usize].max(*lo).min(*hi))
+                    .collect(),
+                Op::Max { inputs, width } => inputs
+                    .chunks_exact(*width as usize)
+                    .map(|window| {
+                        let values = window.iter().map(|&id| x[id as usize]);
+                        values.max().expect("a window is not empty")
+                    })
                     .collect(),
                 Op::Function { inputs, function } => {
                     let table = &self.skeleton.functions[*function as usize];
@@ -250,6 +286,38 @@ fn linear_layer<'a>(
             wide.sum::<i128>() + i128::from(b)
         }))
     }
+}
+
+/// The accumulators of a layer with shared weights, `[outputs, positions.to]`; x: [channels, positions.at].
+pub(crate) fn convolution(
+    LinearWeights { weights, biases }: &LinearWeights,
+    x: &[i64],
+    groups: usize,
+    positions: &Positions,
+) -> Vec<i128> {
+    let (width, taps) = (positions.at.len(), positions.taps.len());
+    let channels = x.len() / width / groups;
+    let pairs = positions.pairs();
+    let outputs = biases.len() / groups;
+    let mut ys = Vec::with_capacity(biases.len() * pairs.len());
+    for (o, (kernel, bias)) in weights
+        .chunks_exact(channels * taps)
+        .zip(biases)
+        .enumerate()
+    {
+        let first = o / outputs * channels;
+        for pairs in &pairs {
+            let mut y = i128::from(*bias);
+            for (c, kernel) in kernel.chunks_exact(taps).enumerate() {
+                let x = &x[(first + c) * width..][..width];
+                for &(t, q) in pairs {
+                    y += i128::from(kernel[t]) * i128::from(x[q]);
+                }
+            }
+            ys.push(y);
+        }
+    }
+    ys
 }
 
 fn finish(y: i128, shift: u32, activation: Activation) -> i64 {

@@ -13,6 +13,7 @@ mod input;
 mod interpreter;
 mod lower;
 mod options;
+mod positions;
 mod prune;
 pub mod ranges;
 mod report;
@@ -26,7 +27,7 @@ pub use encoding::{SkeletonError, MAX_SKELETON_BYTES};
 pub use error::QuantizeError;
 pub use function::FunctionError;
 pub use input::{quantize_input, InputError};
-pub(crate) use interpreter::walk;
+pub(crate) use interpreter::{convolution, walk};
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
 pub use report::{

@@ -19,8 +19,19 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
         live[id as usize] = true;
     }
     let mut keep = vec![false; skeleton.ops.len()];
+    // Layers that a kept operation uses again stay, whatever becomes of their own results.
+    let mut again = vec![false; model.weights.linear.len()];
+    let mut layer = model.weights.linear.len();
     for (i, op) in skeleton.ops.iter().enumerate().rev() {
         keep[i] = live[firsts[i]..firsts[i] + op.made()].contains(&true);
+        match op {
+            Op::Linear { .. } | Op::Convolution { .. } => {
+                layer -= 1;
+                keep[i] |= again[layer];
+            }
+            Op::Again { layer, .. } if keep[i] => again[*layer as usize] = true,
+            _ => {}
+        }
         if keep[i] {
             for list in op.operands() {
                 for &id in list {
@@ -51,10 +62,15 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
     let mut old_linear = std::mem::take(&mut model.weights.linear).into_iter();
     let mut old_diagonal = std::mem::take(&mut model.weights.diagonal).into_iter();
     let mut old_forests = std::mem::take(&mut model.weights.forests).into_iter();
+    // New number of each entry of the linear weights.
+    let mut renamed: Vec<u32> = Vec::new();
     let ops = std::mem::take(&mut skeleton.ops);
     for (mut op, keep) in ops.into_iter().zip(keep) {
         let weights = match op {
-            Op::Linear { .. } => old_linear.next().map(|w| (&mut linear, w)),
+            Op::Linear { .. } | Op::Convolution { .. } => {
+                renamed.push(linear.len() as u32);
+                old_linear.next().map(|w| (&mut linear, w))
+            }
             Op::Diagonal { .. } => old_diagonal.next().map(|w| (&mut diagonal, w)),
             _ => None,
         };
@@ -72,8 +88,10 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
                 *id = number[*id as usize];
             }
         }
-        if let Op::Function { function, .. } = &mut op {
-            *function = tables[function];
+        match &mut op {
+            Op::Function { function, .. } => *function = tables[function],
+            Op::Again { layer, .. } => *layer = renamed[*layer as usize],
+            _ => {}
         }
         skeleton.ops.push(op);
     }

@@ -5,7 +5,7 @@
 //! checks and lanes from the same intervals (SOUNDNESS.md, condition 10), so no value of a model and no
 //! calibration row enters them.
 
-use super::skeleton::{Activation, FunctionTable, Op, ScalarId, Skeleton};
+use super::skeleton::{Activation, FunctionTable, Op, Positions, ScalarId, Skeleton};
 
 /// Scalars must lie in `[-2^MAX_BITS, 2^MAX_BITS]`, so that they and their differences fit i64.
 pub const MAX_BITS: u32 = 61;
@@ -178,12 +178,44 @@ pub(crate) fn extend(
             outputs,
             shift,
             activation,
+        }
+        | Op::Again {
+            inputs,
+            outputs,
+            shift,
+            activation,
+            ..
         } => {
             let sum: Option<i128> = inputs.iter().try_fold(bias, |sum: i128, id| {
                 sum.checked_add(weight.checked_mul(of(id).magnitude())?)
             });
             let one = sum.and_then(|b| Interval { lo: -b, hi: b }.shifted(*shift));
             vec![one.map(|i| i.activated(*activation)); *outputs as usize]
+        }
+        Op::Convolution {
+            inputs,
+            outputs,
+            groups,
+            positions,
+            shift,
+            activation,
+        } => {
+            let magnitudes: Vec<i128> = inputs.iter().map(|id| of(id).magnitude()).collect();
+            let bounds = convolution_bounds(&magnitudes, *groups as usize, positions, weight, bias);
+            let one = |bound: &Option<i128>| {
+                let bound = (*bound)?;
+                let y = Interval {
+                    lo: -bound,
+                    hi: bound,
+                };
+                Some(y.shifted(*shift)?.activated(*activation))
+            };
+            let each = *outputs as usize / (*groups).max(1) as usize;
+            let group = |bounds: &Vec<Option<i128>>| -> Vec<Option<Interval>> {
+                let row: Vec<Option<Interval>> = bounds.iter().map(one).collect();
+                row.repeat(each)
+            };
+            bounds.iter().flat_map(group).collect()
         }
         Op::Forest {
             trees,
@@ -254,6 +286,17 @@ pub(crate) fn extend(
                 })
                 .collect()
         }
+        Op::Max { inputs, width } => {
+            let windows = inputs.chunks_exact(*width as usize);
+            let greatest = |window: &[ScalarId]| {
+                let ends = window.iter().map(of);
+                ends.reduce(|a, b| Interval {
+                    lo: a.lo.max(b.lo),
+                    hi: a.hi.max(b.hi),
+                })
+            };
+            windows.map(greatest).collect()
+        }
         Op::Function { inputs, function } => {
             let table = &functions[*function as usize];
             let (lo, hi) = table.domain();
@@ -294,6 +337,35 @@ pub(crate) fn extend(
         all.push(interval);
     }
     Ok(())
+}
+
+/// For each group and each result `bias + sum weight max|x|` over its operands, nothing where it overflows.
+/// `magnitudes`: [channels, positions.at].
+pub(crate) fn convolution_bounds(
+    magnitudes: &[i128],
+    groups: usize,
+    positions: &Positions,
+    weight: i128,
+    bias: i128,
+) -> Vec<Vec<Option<i128>>> {
+    let width = positions.at.len();
+    let pairs = positions.pairs();
+    let group = |channels: &[i128]| -> Vec<Option<i128>> {
+        // Per position the sum over the group's channels.
+        let sums: Vec<Option<i128>> = (0..width)
+            .map(|q| {
+                let mut column = channels.iter().skip(q).step_by(width);
+                column.try_fold(0i128, |sum, m| sum.checked_add(weight.checked_mul(*m)?))
+            })
+            .collect();
+        let result = |pairs: &Vec<(usize, usize)>| {
+            let mut pairs = pairs.iter();
+            pairs.try_fold(bias, |sum, (_, q)| sum.checked_add(sums[*q]?))
+        };
+        pairs.iter().map(result).collect()
+    };
+    let size = (magnitudes.len() / groups.max(1)).max(1);
+    magnitudes.chunks(size).map(group).collect()
 }
 
 /// `floor((2 num 2^s + den) / (2 den))` for num >= 0, den > 0; nothing if it overflows.

@@ -6,11 +6,17 @@ impl Op {
     /// Number of scalars made.
     pub fn made(&self) -> usize {
         match self {
-            Self::Linear { outputs, .. } | Self::Forest { outputs, .. } => *outputs as usize,
+            Self::Linear { outputs, .. }
+            | Self::Again { outputs, .. }
+            | Self::Forest { outputs, .. } => *outputs as usize,
+            Self::Convolution {
+                outputs, positions, ..
+            } => *outputs as usize * positions.to.len(),
             Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
             | Self::Function { inputs, .. } => inputs.len(),
             Self::Local { left, .. } => left.len(),
+            Self::Max { inputs, width } => inputs.len() / *width as usize,
             Self::Divide { numerators, .. } => numerators.len(),
         }
     }
@@ -19,9 +25,12 @@ impl Op {
     pub fn operands(&self) -> impl Iterator<Item = &Vec<ScalarId>> {
         let (first, second) = match self {
             Self::Linear { inputs, .. }
+            | Self::Convolution { inputs, .. }
+            | Self::Again { inputs, .. }
             | Self::Forest { inputs, .. }
             | Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
+            | Self::Max { inputs, .. }
             | Self::Function { inputs, .. } => (inputs, None),
             Self::Local { left, right, .. } => (left, Some(right)),
             Self::Divide {
@@ -36,9 +45,12 @@ impl Op {
     pub(crate) fn operands_mut(&mut self) -> impl Iterator<Item = &mut Vec<ScalarId>> {
         let (first, second) = match self {
             Self::Linear { inputs, .. }
+            | Self::Convolution { inputs, .. }
+            | Self::Again { inputs, .. }
             | Self::Forest { inputs, .. }
             | Self::Diagonal { inputs, .. }
             | Self::Clamp { inputs, .. }
+            | Self::Max { inputs, .. }
             | Self::Function { inputs, .. } => (inputs, None),
             Self::Local { left, right, .. } => (left, Some(right)),
             Self::Divide {

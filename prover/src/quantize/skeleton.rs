@@ -11,6 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::positions::Positions;
+
 /// Number of one scalar value of the graph.
 pub type ScalarId = u32;
 
@@ -127,6 +129,38 @@ pub enum Op {
         /// What follows.
         activation: Activation,
     },
+    /// Private linear layer whose weights serve many places: on `inputs` of shape `[channels, positions.at]` it
+    /// makes `[outputs, positions.to]`, `y_op = b_o + sum_c sum_(t, q) w_oct x_cq` over the channels of
+    /// the output's group and the pairs with `at[q] + taps[t] = to[p]`, then
+    /// `out = act(round_shift(y, shift))`. Convolutions, transposed ones, and dense layers at several positions.
+    /// Its weights are the next entry of [`PrivateWeights::linear`], of shape `[outputs, channels / groups, taps]`.
+    Convolution {
+        /// The operands.
+        inputs: Vec<ScalarId>,
+        /// Output channels.
+        outputs: u32,
+        /// Groups of channels: output o reads the channels of its group alone.
+        groups: u32,
+        /// Where operands, taps and results lie.
+        positions: Positions,
+        /// Bits dropped.
+        shift: u32,
+        /// What follows.
+        activation: Activation,
+    },
+    /// The `Linear` layer that uses entry `layer` of [`PrivateWeights::linear`], once more, on other operands.
+    Again {
+        /// The operands.
+        inputs: Vec<ScalarId>,
+        /// Number of scalars made.
+        outputs: u32,
+        /// Which entry of the weights.
+        layer: u32,
+        /// Bits dropped.
+        shift: u32,
+        /// What follows.
+        activation: Activation,
+    },
     /// Private elementwise affine map: `y_i = w_i x_i + b_i`. Weights in [`PrivateWeights::diagonal`].
     Diagonal {
         /// The operands.
@@ -163,6 +197,13 @@ pub enum Op {
         lo: i64,
         /// Greatest value.
         hi: i64,
+    },
+    /// The greatest of each window: `out_i = max_j x_ij`.
+    Max {
+        /// The operands, [windows, width].
+        inputs: Vec<ScalarId>,
+        /// Operands of one window.
+        width: u32,
     },
     /// A tabled function; every operand lies in the table's domain (the quantiser clamps first).
     Function {
@@ -277,7 +318,7 @@ pub struct Skeleton {
 /// Weights of one linear layer, integers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinearWeights {
-    /// Row-major, shape `[outputs, inputs]`.
+    /// Row-major, shape `[outputs, inputs]`; of a convolution `[outputs, channels / groups, taps]`.
     pub weights: Vec<i32>,
     /// Shape `[outputs]`.
     pub biases: Vec<i64>,
@@ -286,7 +327,7 @@ pub struct LinearWeights {
 /// All private integers of a model, in the order of the operations.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PrivateWeights {
-    /// One entry per `Op::Linear`.
+    /// One entry per `Op::Linear` and `Op::Convolution`.
     pub linear: Vec<LinearWeights>,
     /// One entry per `Op::Diagonal` (`weights` has one entry per scalar).
     pub diagonal: Vec<LinearWeights>,

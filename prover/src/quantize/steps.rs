@@ -6,7 +6,10 @@
 //! `k 2^s - M t_k <= c <= k 2^s - M (t_k - 1) - 1`: one interval for c, the intersection over all k. Products that
 //! float32 rounds to a half go to the even neighbour, up for even k and down for odd k, which no line follows; then
 //! even and odd k have a line each, chosen by b, the last bit of the integer half a step below:
-//! `floor((M a + c + b (D a + p)) / 2^s)`. What still differs is listed, never assumed away.
+//! `floor((M a + c + b (D a + p)) / 2^s)`. Where two lines do not suffice
+//! either, a table holds the `t_k` themselves: `h + [a >= t_(h+1)]`, h = `floor((M a + c) / 2^s)` being f(a) or one
+//! less; that is exact for every monotone f. Functions with more steps than a table has entries, and of pairs that no
+//! table of one of them settles, keep what differs in a list; it is never assumed away.
 
 /// `floor((M . x + c + b (D x_0 + p)) / 2^s)`, x one or two operands; b is the last bit of
 /// `floor((M . x + c - 2^(s-1)) / 2^s)`, and D and p are 0 where no bit is needed.
@@ -30,6 +33,8 @@ pub(crate) struct Fit<T> {
     pub(crate) differing: Vec<T>,
     /// Number of all of them.
     pub(crate) count: u64,
+    /// `t_(h+1)` for each value h of the formula from the least bound on, to be added to by one where it is reached.
+    pub(crate) thresholds: Option<Vec<i64>>,
 }
 
 /// Most operands that are listed.
@@ -40,6 +45,12 @@ const MAX_SHIFT: u32 = 40;
 
 /// Greatest shift of a formula of pairs; more bits would not follow float32 any closer.
 const MAX_PAIR_SHIFT: u32 = 26;
+
+/// Bits behind the point of scales that are multiples of powers of two.
+const MAX_DYADIC_SHIFT: u32 = 16;
+
+/// Entries of a table of thresholds, at most.
+const MAX_THRESHOLDS: i64 = 256;
 
 /// Bits of the fractional part where no formula is exact.
 const FALLBACK_SHIFT: u32 = 36;
@@ -102,11 +113,40 @@ impl Steps<'_> {
             plain.or_else(|| (1..=MAX_SHIFT).find_map(|shift| self.with_parity(&steps, shift)));
         match formula {
             Some(formula) => self.compared(formula),
-            None => (0..12)
-                .map(|tolerance| self.compared(self.nearest(tolerance)))
-                .min_by_key(|fit| fit.count)
-                .expect("several candidates"),
+            None => self
+                .tabled(&steps)
+                .unwrap_or_else(|| self.compared(self.nearest())),
         }
+    }
+
+    /// A formula that is the function or one less, and the thresholds that tell.
+    fn tabled(&self, steps: &[(i64, i64)]) -> Option<Fit<i64>> {
+        let (lo, hi) = self.bounds;
+        if hi - lo > MAX_THRESHOLDS {
+            return None;
+        }
+        let formula = (0..=MAX_SHIFT).find_map(|shift| {
+            self.factors(shift).find_map(|m| {
+                let formula = StepFormula {
+                    factors: (m, 0),
+                    constant: self.zero.checked_mul(1 << shift)?,
+                    parity: (0, 0),
+                    shift,
+                };
+                let below = |a: i64| formula.at(a, 0).clamp(lo.into(), (hi - 1).into()) as i64;
+                let around = |a: i64| (0..=1).contains(&((self.f)(a) - below(a)));
+                let ends = [self.domain.0, self.domain.1].into_iter();
+                let mut all = ends.chain(steps.iter().flat_map(|&(_, t)| [t - 1, t]));
+                all.all(around).then_some(formula)
+            })
+        })?;
+        let threshold = |k: i64| least(self.domain, |a| (self.f)(a) >= k);
+        Some(Fit {
+            formula,
+            differing: Vec::new(),
+            count: 0,
+            thresholds: Some((lo + 1..=hi).map(threshold).collect()),
+        })
     }
 
     fn factors(&self, shift: u32) -> impl Iterator<Item = i64> {
@@ -186,14 +226,12 @@ impl Steps<'_> {
         (lo, hi)
     }
 
-    /// The factor with 36 bits behind the point; what lies within `2^(tolerance - 24)` of a half goes to even.
-    fn nearest(&self, tolerance: u32) -> StepFormula {
+    fn nearest(&self) -> StepFormula {
         let unit = 2f64.powi(FALLBACK_SHIFT as i32);
-        let within = 1i64 << (FALLBACK_SHIFT - 24 + tolerance);
         StepFormula {
             factors: ((self.slope * unit).round() as i64, 0),
-            constant: (self.zero << FALLBACK_SHIFT) + (1 << (FALLBACK_SHIFT - 1)) - within,
-            parity: (0, 2 * within),
+            constant: (self.zero << FALLBACK_SHIFT) + (1 << (FALLBACK_SHIFT - 1)),
+            parity: (0, 0),
             shift: FALLBACK_SHIFT,
         }
     }
@@ -206,6 +244,7 @@ impl Steps<'_> {
             formula,
             differing: Vec::new(),
             count: 0,
+            thresholds: None,
         };
         let mut next = self.domain.0;
         for k in lo + 1..=hi {
@@ -299,6 +338,9 @@ impl PairSteps<'_> {
             let mut all = factors.map(|m| (m, shift, entries(m, shift)));
             all.find_map(|(m, shift, entries)| Some((m, shift, entries?)))
         });
+        if let Some(fit) = tabled.is_none().then(|| self.dyadic(&rows)).flatten() {
+            return PairFit { fit, table: None };
+        }
         let (m, shift, table) = tabled.unwrap_or_else(|| {
             let unit = 2f64.powi(MAX_PAIR_SHIFT as i32);
             let share = |r: i64| (r as f64 * self.slopes.1 + self.fixed + 0.5) * unit;
@@ -312,19 +354,34 @@ impl PairSteps<'_> {
         }
     }
 
+    /// Powers of two over one another: the sum is exact, ties are many, and a bit tells even from odd.
+    fn dyadic(&self, rows: &[Vec<i64>]) -> Option<Fit<(i64, i64)>> {
+        (2..=MAX_DYADIC_SHIFT).find_map(|shift| {
+            let whole = |v: f64| {
+                let scaled = v * 2f64.powi(shift as i32);
+                (scaled.fract() == 0.0).then_some(scaled as i64)
+            };
+            let (m, n) = (whole(self.slopes.0)?, whole(self.slopes.1)?);
+            let half = whole(self.fixed)? + (1 << (shift - 1));
+            let formula = StepFormula::with_parity((m, half - 1), (m, half), n, shift, 0)?;
+            let fit = self.compared(formula, rows, |r| r);
+            (fit.count == 0).then_some(fit)
+        })
+    }
+
     /// Least and greatest constant that give every step for one value of the right operand, if there is one.
     fn constants(&self, row: &[i64], m: i64, shift: u32) -> Option<(i64, i64)> {
         let mut steps = (self.domain.0..).zip(row);
         steps.try_fold(EVERY, |all, (l, &value)| {
-                let y = (value << shift) - m * l;
-                let from = if value > self.bounds.0 { y } else { EVERY.0 };
-                let to = if value < self.bounds.1 {
-                    y + (1 << shift) - 1
-                } else {
-                    EVERY.1
-                };
-                meet(all, (from, to))
-            })
+            let y = (value << shift) - m * l;
+            let from = if value > self.bounds.0 { y } else { EVERY.0 };
+            let to = if value < self.bounds.1 {
+                y + (1 << shift) - 1
+            } else {
+                EVERY.1
+            };
+            meet(all, (from, to))
+        })
     }
 
     fn compared(
@@ -339,6 +396,7 @@ impl PairSteps<'_> {
             formula,
             differing: Vec::new(),
             count: 0,
+            thresholds: None,
         };
         for (r, row) in (first..).zip(rows) {
             for (l, &value) in (first..).zip(row) {
@@ -462,18 +520,40 @@ mod tests {
     }
 
     #[test]
+    fn what_no_line_gives_is_tabled() {
+        // Float32 holds these sums to 4 units only.
+        let rule = Rule::Product(3.1e-6);
+        steps(rule, 11, (-(1 << 26), 1 << 26), |fit, f| {
+            let thresholds = fit.thresholds.as_ref().expect("a table");
+            let below = |a: i64| fit.formula.at(a, 0).clamp(-128, 126) as i64;
+            let ours = |a: i64| {
+                let h = below(a);
+                h + i64::from(a >= thresholds[(h + 128) as usize])
+            };
+            for &t in thresholds {
+                for a in t - 40..t + 40 {
+                    assert_eq!(ours(a), f(a), "at {a}");
+                }
+            }
+            for a in (-(1 << 26)..1 << 26).step_by(997) {
+                assert_eq!(ours(a), f(a), "at {a}");
+            }
+        });
+    }
+
+    #[test]
     fn what_no_formula_gives_is_listed() {
-        // Steps of 1, 96 and 1 sums: on no line.
+        // Steps of 1, 96 and 1 sums, and more values than a table holds: on no line.
         let f = |a: i64| i64::from(a >= 3) + i64::from(a >= 4) + i64::from(a >= 100);
         let steps = Steps {
             domain: (0, 200),
-            bounds: (0, 3),
+            bounds: (0, 1000),
             slope: 0.02,
             zero: 0,
             f: &f,
         };
         let fit = steps.fit();
-        let ours = |a: i64| fit.formula.at(a, 0).clamp(0, 3) as i64;
+        let ours = |a: i64| fit.formula.at(a, 0).clamp(0, 1000) as i64;
         let differing: Vec<i64> = (0..=200).filter(|&a| ours(a) != f(a)).collect();
         assert!(!differing.is_empty());
         assert_eq!(fit.count, differing.len() as u64);
@@ -492,6 +572,7 @@ mod tests {
             (scale(0.0143, 0), scale(0.385, 94), scale(0.246, 0)),
             (scale(0.0143305, 0), scale(0.385, 94), scale(0.246, 17)),
             (scale(0.5, 3), scale(0.25, 7), scale(1.0, 4)),
+            (scale(1.0, 0), scale(0.5, 0), scale(1.0, 128)),
             (scale(0.1, 0), scale(0.1, 0), scale(0.1, 0)),
         ] {
             let rule = AddRule::new(l, r, y);
@@ -505,6 +586,7 @@ mod tests {
             .fit();
             assert_eq!((fit.count, &fit.differing), (0, &vec![]), "{rule:?}");
             tables += usize::from(table.is_some());
+            assert_eq!(fit.thresholds, None);
             for l in 0..256 {
                 for r in 0..256 {
                     let read = table.as_ref().map_or(r, |t| t[r as usize]);

@@ -2,12 +2,31 @@
 
 use std::collections::HashMap;
 
-use crate::quantize::skeleton::{Activation, Op, ScalarId, Skeleton};
+use crate::quantize::ranges::convolution_bounds;
+use crate::quantize::skeleton::{Activation, Op, Positions, ScalarId, Skeleton};
 
 use super::super::CircuitError;
 use super::interval::{bits_of, checked, local_interval, Interval, MAX_BITS};
 use super::scalars::ScalarTable;
-use super::{Forest, Form, Layer, Slot, SlotId, Source, WeightRef};
+use super::{Forest, Form, Layer, Slot, SlotId, Source, WeightRef, Window};
+
+/// One place where a layer's weights are used.
+pub(super) struct Step {
+    inputs: Vec<SlotId>,
+    outputs: Vec<SlotId>,
+    /// Greatest accumulator that is true, and that the slots' cells can claim.
+    bound: i128,
+    claimed: i128,
+}
+
+/// A member of a window under construction.
+pub(super) struct Member {
+    slot: SlotId,
+    /// What the layer that makes it, and all others of the window, asks for.
+    activation: Activation,
+    /// Whether it needs the window's greatest range-checked.
+    checked: bool,
+}
 
 /// A program under construction.
 pub(super) struct Lowering<'a> {
@@ -16,6 +35,15 @@ pub(super) struct Lowering<'a> {
     pub(super) weight_bits: u32,
     pub(super) slots: Vec<Slot>,
     pub(super) layers: Vec<Layer>,
+    /// For each layer what each of its steps reads and makes, and how far its accumulators reach.
+    pub(super) steps: Vec<Vec<Step>>,
+    /// The layer of each entry of the weights that is dense.
+    pub(super) entries: HashMap<WeightRef, usize>,
+    pub(super) windows: Vec<Window>,
+    /// By operation and number of the window.
+    pub(super) members: HashMap<(usize, usize), Vec<Member>>,
+    /// For each scalar that a layer makes for a window alone, the operation that pools it and the window's number there.
+    pub(super) pooled: HashMap<ScalarId, (usize, usize)>,
     /// The trees, one ensemble at most.
     pub(super) forests: Vec<Forest>,
     /// Slot that holds a scalar.
@@ -134,33 +162,32 @@ impl Lowering<'_> {
                 outputs,
                 shift,
                 activation,
-            } => self.linear(
-                index,
+            } => {
+                let finish = (*shift, *activation);
+                let layer = WeightRef::Linear(weights);
+                self.dense(index, inputs, *outputs, finish, first, scalars, layer)
+            }
+            Op::Again {
                 inputs,
-                *outputs,
-                *shift,
-                *activation,
-                first,
-                scalars,
-                WeightRef::Linear(weights),
-            ),
+                outputs,
+                layer,
+                shift,
+                activation,
+            } => {
+                let finish = (*shift, *activation);
+                let layer = WeightRef::Linear(*layer as usize);
+                self.dense(index, inputs, *outputs, finish, first, scalars, layer)
+            }
+            Op::Convolution { .. } => self.convolution(index, op, first, scalars, weights),
             Op::Forest { .. } => self.forest(op, first, weights),
             Op::Diagonal {
                 inputs,
                 shift,
                 activation,
             } => {
-                let outputs = inputs.len() as u32;
-                self.linear(
-                    index,
-                    inputs,
-                    outputs,
-                    *shift,
-                    *activation,
-                    first,
-                    scalars,
-                    WeightRef::Diagonal(weights),
-                )
+                let finish = (*shift, *activation);
+                let (outputs, layer) = (inputs.len() as u32, WeightRef::Diagonal(weights));
+                self.dense(index, inputs, outputs, finish, first, scalars, layer)
             }
             Op::Local {
                 left,
@@ -216,6 +243,7 @@ impl Lowering<'_> {
                 }
                 Ok(())
             }
+            Op::Max { inputs, width } => self.max(index, inputs, *width as usize, first),
             Op::Function { inputs, function } => {
                 let table = &self.skeleton.functions[*function as usize];
                 let width = (table.segments.len() as i128) << table.segment_bits;
@@ -294,14 +322,173 @@ impl Lowering<'_> {
             .sum()
     }
 
+    /// The slots of one accumulator's result, which layer `layer` makes.
+    fn result(
+        &mut self,
+        (index, scalar, scalars): (usize, ScalarId, &ScalarTable),
+        bound: i128,
+        (shift, activation): (u32, Activation),
+        source: Source,
+        step: &mut Step,
+    ) -> Result<(), CircuitError> {
+        let truth = Interval {
+            lo: -bound,
+            hi: bound,
+        };
+        if let Some(&at) = self.pooled.get(&scalar) {
+            return self.pooled_result(at, truth, (shift, activation), source, step);
+        }
+        let fused = if activation == Activation::None {
+            self.fused_sign(index, scalar, scalars)
+        } else {
+            None
+        };
+        let (form, proven) = match fused {
+            Some((_, constant)) => {
+                let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
+                let offset = half + checked((constant as i128).checked_mul(1i128 << shift))?;
+                let bits = self.whole_limbs(bits_of(checked(bound.checked_add(offset.abs()))?));
+                if bits > MAX_BITS {
+                    return Err(CircuitError::TooWide { bits });
+                }
+                (Form::Sign { offset, bits }, Interval { lo: 0, hi: 1 })
+            }
+            None => self.form(truth, shift, activation)?,
+        };
+        // Greatest |y| that the slot's cells can claim.
+        let reach = match form {
+            Form::Sign { offset, bits } => (1i128 << bits) + offset.abs() + 1,
+            _ => (1i128 << (form.bits() + shift)) + (1i128 << shift),
+        };
+        if bits_of(reach) > MAX_BITS {
+            return Err(CircuitError::TooWide {
+                bits: bits_of(reach),
+            });
+        }
+        step.bound = step.bound.max(bound);
+        step.claimed = step.claimed.max(reach).max(bound);
+        let slot = self.push(source, form, proven);
+        step.outputs.push(slot);
+        self.home
+            .insert(fused.map_or(scalar, |(user, _)| user), slot);
+        Ok(())
+    }
+
+    /// The slot of an accumulator that serves as a member of a window alone; the window's activation comes after.
+    fn pooled_result(
+        &mut self,
+        (op, number): (usize, usize),
+        y: Interval,
+        (shift, activation): (u32, Activation),
+        source: Source,
+        step: &mut Step,
+    ) -> Result<(), CircuitError> {
+        let (form, proven) = self.form(y, shift, Activation::None)?;
+        // The signed form holds the difference of any two values of this interval, which all members share.
+        let form = Form::Below {
+            shift,
+            bits: form.bits(),
+        };
+        // a = greatest - E, and the greatest is range-checked where it stands.
+        let reach = (1i128 << (form.bits() + shift + 1)) + (1i128 << shift);
+        if bits_of(reach) > MAX_BITS {
+            return Err(CircuitError::TooWide {
+                bits: bits_of(reach),
+            });
+        }
+        step.bound = step.bound.max(y.hi);
+        step.claimed = step.claimed.max(reach);
+        let slot = self.push(source, form, proven);
+        step.outputs.push(slot);
+        let member = Member {
+            slot,
+            activation,
+            checked: true,
+        };
+        self.members.entry((op, number)).or_default().push(member);
+        Ok(())
+    }
+
+    fn max(
+        &mut self,
+        index: usize,
+        inputs: &[ScalarId],
+        width: usize,
+        first: ScalarId,
+    ) -> Result<(), CircuitError> {
+        for (number, scalars) in inputs.chunks_exact(width).enumerate() {
+            let id = first + number as ScalarId;
+            let members = match self.members.remove(&(index, number)) {
+                Some(members) => members,
+                None => {
+                    let mut slots: Vec<SlotId> = scalars.iter().map(|s| self.home[s]).collect();
+                    slots.sort_unstable();
+                    slots.dedup();
+                    if let [only] = slots[..] {
+                        self.home.insert(id, only);
+                        continue;
+                    }
+                    self.copied_members(&slots)?
+                }
+            };
+            let window = self.windows.len();
+            let of = |m: &Member| self.slots[m.slot].proven;
+            let y = Interval {
+                lo: members.iter().map(|m| of(m).lo).max().unwrap_or(0),
+                hi: members.iter().map(|m| of(m).hi).max().unwrap_or(0),
+            };
+            // A member that a layer makes is bounded by the greatest alone: that is range-checked. A copy is bounded by
+            // what it copies.
+            let (form, proven) = match members[0] {
+                Member { checked: false, .. } => (Form::Plain, y),
+                Member { activation, .. } => self.form(y, 0, activation)?,
+            };
+            let greatest = self.push(Source::Greatest { window }, form, proven);
+            self.home.insert(id, greatest);
+            self.windows.push(Window {
+                members: members.into_iter().map(|m| m.slot).collect(),
+                greatest,
+            });
+        }
+        Ok(())
+    }
+
+    /// Copies of slots that stand in a window.
+    fn copied_members(&mut self, slots: &[SlotId]) -> Result<Vec<Member>, CircuitError> {
+        let proven = |s: &SlotId| self.slots[*s].proven;
+        let most = slots.iter().map(|s| proven(s).hi).max().unwrap_or(0);
+        let least = slots.iter().map(|s| proven(s).lo).min().unwrap_or(0);
+        let bits = self.whole_limbs(bits_of(checked(most.checked_sub(least))?));
+        if bits > MAX_BITS {
+            return Err(CircuitError::TooWide { bits });
+        }
+        let member = |&slot: &SlotId| {
+            let source = Source::Local {
+                left: slot,
+                right: slot,
+                product: 0,
+                left_factor: 1,
+                right_factor: 0,
+                constant: 0,
+            };
+            let form = Form::Below { shift: 0, bits };
+            let slot = self.push(source, form, self.slots[slot].proven);
+            Member {
+                slot,
+                activation: Activation::None,
+                checked: false,
+            }
+        };
+        Ok(slots.iter().map(member).collect())
+    }
+
     #[allow(clippy::too_many_arguments)] // one linear operation, spelled out
-    fn linear(
+    fn dense(
         &mut self,
         index: usize,
         inputs: &[ScalarId],
         outputs: u32,
-        shift: u32,
-        activation: Activation,
+        finish: (u32, Activation),
         first: ScalarId,
         scalars: &ScalarTable,
         weights: WeightRef,
@@ -314,58 +501,129 @@ impl Lowering<'_> {
                 bound.checked_add(checked(w.checked_mul(self.slots[slot].proven.magnitude()))?),
             )?;
         }
-        let truth = Interval {
-            lo: -bound,
-            hi: bound,
-        };
-        let layer = self.layers.len();
-        let mut made = vec![];
-        let mut claimed = bound;
-        for j in 0..outputs as usize {
-            let scalar = first + j as ScalarId;
-            let fused = if activation == Activation::None {
-                self.fused_sign(index, scalar, scalars)
-            } else {
-                None
-            };
-            let (form, proven) = match fused {
-                Some((_, constant)) => {
-                    let half = if shift > 0 { 1i128 << (shift - 1) } else { 0 };
-                    let offset = half + checked((constant as i128).checked_mul(1i128 << shift))?;
-                    let bits = self.whole_limbs(bits_of(checked(bound.checked_add(offset.abs()))?));
-                    if bits > MAX_BITS {
-                        return Err(CircuitError::TooWide { bits });
-                    }
-                    (Form::Sign { offset, bits }, Interval { lo: 0, hi: 1 })
-                }
-                None => self.form(truth, shift, activation)?,
-            };
-            // Greatest |y| that the slot's cells can claim.
-            let reach = match form {
-                Form::Sign { offset, bits } => (1i128 << bits) + offset.abs() + 1,
-                _ => (1i128 << (form.bits() + shift)) + (1i128 << shift),
-            };
-            if bits_of(reach) > MAX_BITS {
-                return Err(CircuitError::TooWide {
-                    bits: bits_of(reach),
-                });
-            }
-            claimed = claimed.max(reach);
-            let slot = self.push(Source::Linear { layer, output: j }, form, proven);
-            made.push(slot);
-            self.home
-                .insert(fused.map_or(scalar, |(user, _)| user), slot);
-        }
-        // |claimed y - true y| < 2^lane_bits, so lanes cannot borrow from one another.
-        let lane_bits = bits_of(claimed + bound) + 1;
-        let lanes = ((PACKED_BITS / lane_bits) as usize).clamp(1, made.len());
-        self.layers.push(Layer {
-            inputs: slots,
-            outputs: made,
-            weights,
-            lane_bits,
-            lanes,
+        let layer = *self.entries.entry(weights).or_insert_with(|| {
+            self.layers.push(Layer {
+                inputs: vec![],
+                outputs: vec![],
+                positions: Positions::dense(1),
+                groups: 1,
+                weights,
+                lane_bits: 0,
+                lanes: 1,
+            });
+            self.steps.push(vec![]);
+            self.layers.len() - 1
         });
+        let position = self.steps[layer].len();
+        let mut step = Step {
+            inputs: slots,
+            outputs: vec![],
+            bound,
+            claimed: bound,
+        };
+        for output in 0..outputs as usize {
+            let scalar = first + output as ScalarId;
+            let source = Source::Linear {
+                layer,
+                output,
+                position,
+            };
+            self.result((index, scalar, scalars), bound, finish, source, &mut step)?;
+        }
+        self.steps[layer].push(step);
+        Ok(())
+    }
+
+    fn convolution(
+        &mut self,
+        index: usize,
+        op: &Op,
+        first: ScalarId,
+        scalars: &ScalarTable,
+        weights: usize,
+    ) -> Result<(), CircuitError> {
+        let Op::Convolution {
+            inputs,
+            outputs,
+            groups,
+            positions,
+            shift,
+            activation,
+        } = op
+        else {
+            unreachable!("only called with convolutions")
+        };
+        let slots: Vec<SlotId> = inputs.iter().map(|s| self.home[s]).collect();
+        let magnitudes: Vec<i128> = slots
+            .iter()
+            .map(|s| self.slots[*s].proven.magnitude())
+            .collect();
+        let (groups, weight) = (*groups as usize, 1i128 << self.weight_bits);
+        let bounds = convolution_bounds(&magnitudes, groups, positions, weight, self.bias_bound());
+        let layer = self.layers.len();
+        let mut step = Step {
+            inputs: slots,
+            outputs: vec![],
+            bound: 0,
+            claimed: 0,
+        };
+        let width = positions.to.len();
+        let widest = bounds.iter().flatten().map(|b| checked(*b));
+        let widest = widest.collect::<Result<Vec<_>, _>>()?.into_iter().max();
+        for output in 0..*outputs as usize {
+            let group = &bounds[output * groups / *outputs as usize];
+            for (position, bound) in group.iter().enumerate() {
+                let scalar = first + (output * width + position) as ScalarId;
+                let source = Source::Linear {
+                    layer,
+                    output,
+                    position,
+                };
+                let finish = (*shift, *activation);
+                let at = (index, scalar, scalars);
+                let bound = match (self.pooled.contains_key(&scalar), widest) {
+                    (true, Some(widest)) => widest,
+                    _ => checked(*bound)?,
+                };
+                self.result(at, bound, finish, source, &mut step)?;
+            }
+        }
+        self.layers.push(Layer {
+            inputs: vec![],
+            outputs: vec![],
+            positions: positions.clone(),
+            groups,
+            weights: WeightRef::Linear(weights),
+            lane_bits: 0,
+            lanes: 1,
+        });
+        self.steps.push(vec![step]);
+        Ok(())
+    }
+
+    /// Puts the steps of each layer side by side and sizes its lanes.
+    pub(super) fn finish_layers(&mut self) -> Result<(), CircuitError> {
+        for (layer, steps) in self.layers.iter_mut().zip(std::mem::take(&mut self.steps)) {
+            if let [step] = &steps[..] {
+                (layer.inputs, layer.outputs) = (step.inputs.clone(), step.outputs.clone());
+            } else {
+                layer.positions = Positions::dense(steps.len());
+                let turned = |of: fn(&Step) -> &Vec<SlotId>| -> Vec<SlotId> {
+                    let channels = 0..of(&steps[0]).len();
+                    channels
+                        .flat_map(|c| steps.iter().map(move |s| of(s)[c]))
+                        .collect()
+                };
+                layer.inputs = turned(|s| &s.inputs);
+                layer.outputs = turned(|s| &s.outputs);
+            }
+            // |claimed y - true y| < 2^lane_bits, so lanes cannot borrow from one another.
+            let bound = steps.iter().map(|s| s.bound).max().unwrap_or(0);
+            let claimed = steps.iter().map(|s| s.claimed).max().unwrap_or(0);
+            layer.lane_bits = bits_of(checked(claimed.checked_add(bound))?) + 1;
+            let lanes = (PACKED_BITS / layer.lane_bits) as usize;
+            layer.lanes = lanes.clamp(1, layer.output_channels());
+        }
         Ok(())
     }
 
@@ -455,6 +713,41 @@ impl Lowering<'_> {
         );
         Ok(p)
     }
+}
+
+/// The scalars whose windows a layer may fill as it makes them: all of the window's members are made by one layer, with
+/// one activation that the greatest commutes with, and read by the window alone, once.
+pub(super) fn pooled(
+    skeleton: &Skeleton,
+    scalars: &ScalarTable,
+) -> HashMap<ScalarId, (usize, usize)> {
+    let mut made_by = HashMap::new();
+    for (index, op) in skeleton.ops.iter().enumerate() {
+        let (Op::Linear { activation, .. }
+        | Op::Again { activation, .. }
+        | Op::Convolution { activation, .. }) = op
+        else {
+            continue;
+        };
+        if *activation != Activation::Sign {
+            let first = scalars.first[index];
+            made_by.extend((first..first + op.made() as ScalarId).map(|s| (s, index)));
+        }
+    }
+    let mut pooled = HashMap::new();
+    for (index, op) in skeleton.ops.iter().enumerate() {
+        let Op::Max { inputs, width } = op else {
+            continue;
+        };
+        for (number, window) in inputs.chunks_exact(*width as usize).enumerate() {
+            let by = made_by.get(&window[0]);
+            let alone = |s: &ScalarId| scalars.uses[*s as usize] == 1 && made_by.get(s) == by;
+            if scalars.live[index] && by.is_some() && window.len() > 1 && window.iter().all(alone) {
+                pooled.extend(window.iter().map(|s| (*s, (index, number))));
+            }
+        }
+    }
+    pooled
 }
 
 /// Largest field capacity used by packed lanes: sums of lanes stay below the modulus.

@@ -18,6 +18,8 @@ use crate::quantize::skeleton::*;
 pub(crate) mod forest;
 mod lookups;
 mod mask;
+mod shared;
+mod windows;
 
 /// Parameters for tests: the smallest k that fits.
 pub(crate) fn params(
@@ -469,7 +471,7 @@ fn cheating_strategies_fail_at_the_named_gate() {
             "z = A on input rows, else 0",
             Box::new(|p| p.z[1] += Fr::ONE),
         ),
-        ("eps V A", Box::new(move |p| p.v[input_row] += Fr::ONE)),
+        ("eps K A", Box::new(move |p| p.v[input_row] += Fr::ONE)),
         ("acc", Box::new(|p| p.acc[3] += Fr::ONE)),
         (
             "pw = (f1 + f2 beta) pw_prev + f3",

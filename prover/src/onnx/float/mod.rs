@@ -7,6 +7,7 @@ mod affine;
 mod arithmetic;
 mod axis;
 mod compare;
+mod convolution;
 pub(crate) mod image;
 mod linear;
 mod movement;
@@ -20,11 +21,13 @@ pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
 pub(crate) use axis::{argmax, softmax, AxisView};
 pub(crate) use compare::{Relation, Threshold};
+pub(crate) use convolution::Convolution;
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
 pub(crate) use pointwise::Pointwise;
 pub(crate) use quantized::{
-    AddRule, Element, IntegerLayer, Quantized, Requantize, Rule, Scale, SoftmaxRule,
+    AddRule, Element, IntegerConvolution, IntegerLayer, Quantized, Requantize, Rule, Scale,
+    SoftmaxRule,
 };
 pub(crate) use reduce::{normalize, standardize, Norm, Reduction};
 pub(crate) use special::erf;
@@ -35,6 +38,8 @@ pub(crate) use trees::{TreeNode, Trees};
 pub(crate) enum FloatOp {
     /// Private dense layer.
     Linear(Linear),
+    /// Private layer whose weights serve many positions.
+    Convolution(Convolution),
     /// Private elementwise affine map.
     Affine(Affine),
     /// Two activations, elementwise.
@@ -77,6 +82,7 @@ impl FloatOp {
     pub(crate) fn eval(&self, inputs: &[&[f64]]) -> Vec<f64> {
         match self {
             Self::Linear(op) => op.eval(inputs[0]),
+            Self::Convolution(op) => op.eval(inputs[0]),
             Self::Affine(op) => op.eval(inputs[0]),
             Self::Arithmetic(op) => op.eval(inputs[0], inputs[1]),
             Self::Pointwise(op) => inputs[0].iter().map(|&x| op.eval(x)).collect(),
@@ -117,6 +123,7 @@ impl FloatOp {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Linear(_) => "Linear",
+            Self::Convolution(_) => "Convolution",
             Self::Affine(_) => "Affine",
             Self::Arithmetic(op) => op.name(),
             Self::Pointwise(op) => op.name(),
@@ -139,6 +146,7 @@ impl FloatOp {
     pub(crate) fn parameters(&self) -> usize {
         match self {
             Self::Linear(op) => op.weights.len() + op.bias.len(),
+            Self::Convolution(op) => op.weights.len() + op.bias.len(),
             Self::Affine(op) => {
                 op.scale.as_ref().map_or(0, Vec::len) + op.offset.as_ref().map_or(0, Vec::len)
             }

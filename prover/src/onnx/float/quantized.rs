@@ -6,7 +6,7 @@
 //! of the float32 operations is onnxruntime's (its kernels with fused multiply-add), established by comparison on
 //! every pair of operands of QLinearAdd and QLinearMul and on random sums elsewhere.
 
-use super::AxisView;
+use super::{AxisView, Convolution};
 
 /// Element type of a quantised tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,17 @@ pub(crate) struct IntegerLayer {
     /// Zero point of the operand.
     pub(crate) zero: i64,
     /// The file's type and zero points allow weights in `[-2^weight_bits, 2^weight_bits)`.
+    pub(crate) weight_bits: u32,
+}
+
+/// A convolution of integers: `op` on `x - zero`, padding being the zero point.
+#[derive(Clone, Debug)]
+pub(crate) struct IntegerConvolution {
+    /// Weights, less their zero points, and biases hold whole numbers.
+    pub(crate) op: Convolution,
+    /// Zero point of the operand.
+    pub(crate) zero: i64,
+    /// As in [`IntegerLayer`].
     pub(crate) weight_bits: u32,
 }
 
@@ -98,6 +109,8 @@ pub(crate) enum Quantized {
     },
     /// A layer of private weights; gives sums.
     Layer(IntegerLayer),
+    /// A convolution of private weights; gives sums.
+    Convolution(IntegerConvolution),
     /// Sums of windows, each element less the zero point.
     Sum { windows: Vec<Vec<u32>>, zero: i64 },
     /// `(l - zeros.0) (r - zeros.1)`
@@ -271,6 +284,11 @@ impl Quantized {
                 f64::from((q - zero) as f32 * scale)
             }),
             Self::Layer(layer) => layer.eval(inputs[0]),
+            Self::Convolution(layer) => {
+                let zero = layer.zero as f64;
+                let x: Vec<f64> = inputs[0].iter().map(|x| x - zero).collect();
+                layer.op.eval(&x)
+            }
             Self::Sum { windows, zero } => {
                 let sum = |w: &Vec<u32>| w.iter().map(|&i| inputs[0][i as usize]).sum::<f64>();
                 let less = |w: &Vec<u32>| sum(w) - (w.len() as i64 * zero) as f64;
@@ -292,6 +310,7 @@ impl Quantized {
             Self::Quantize(_) => "QuantizeLinear",
             Self::Dequantize { .. } => "DequantizeLinear",
             Self::Layer(_) => "MatMulInteger",
+            Self::Convolution(_) => "ConvInteger",
             Self::Sum { .. } => "IntegerSum",
             Self::Product { .. } => "IntegerProduct",
             Self::Requantize(_) => "Requantize",
@@ -305,6 +324,7 @@ impl Quantized {
     pub(crate) fn parameters(&self) -> usize {
         match self {
             Self::Layer(layer) => layer.weights.len() + layer.bias.len(),
+            Self::Convolution(layer) => layer.op.weights.len() + layer.op.bias.len(),
             Self::Constant(values) => values.len(),
             _ => 0,
         }

@@ -43,18 +43,18 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     }
     let epsilon = node.float("epsilon", 1e-5);
     let inner: usize = shape[2..].iter().product();
-    let period = channels * inner;
-    b.count(2 * period)?;
-    let (mut scale, mut offset) = (Vec::with_capacity(period), Vec::with_capacity(period));
+    b.count(2 * channels)?;
+    let (mut scale, mut offset) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
     #[allow(clippy::needless_range_loop)] // one index over four parallel lists
     for c in 0..channels {
         let s = statistics[0][c] / (statistics[3][c] + epsilon).sqrt();
         let o = statistics[1][c] - statistics[2][c] * s;
-        scale.extend(std::iter::repeat_n(s, inner));
-        offset.extend(std::iter::repeat_n(o, inner));
+        scale.push(s);
+        offset.push(o);
     }
     let op = Affine {
-        period,
+        period: channels,
+        inner,
         scale: Some(scale),
         offset: Some(offset),
     };

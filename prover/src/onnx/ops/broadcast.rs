@@ -197,10 +197,14 @@ fn affine(
     }
     let block = period(&c.shape, &shape);
     let tail = &c.shape[c.shape.len() - block.len()..];
+    // Trailing extents of one: the constant serves that many neighbours.
+    let ones = tail.iter().rev().take_while(|&&d| d == 1).count();
+    let inner: usize = block[block.len() - ones..].iter().product();
+    let (tail, block) = (&tail[..tail.len() - ones], &block[..block.len() - ones]);
     let numbers = c
         .numbers()
         .ok_or_else(|| OpError::invalid("arithmetic on strings"))?;
-    let constants: Vec<f64> = broadcast_indices(tail, &block)
+    let constants: Vec<f64> = broadcast_indices(tail, block)
         .into_iter()
         .map(|i| numbers[i as usize])
         .collect();
@@ -225,6 +229,7 @@ fn affine(
     b.push(
         FloatOp::Affine(Affine {
             period,
+            inner,
             scale,
             offset,
         }),

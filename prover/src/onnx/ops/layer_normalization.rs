@@ -54,6 +54,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         &x,
     )?;
     let affine = Affine {
+        inner: 1,
         period: view.len,
         scale: Some(scale),
         offset,

@@ -20,6 +20,8 @@ mod comparison;
 mod concat;
 mod constant;
 mod constant_of_shape;
+mod conv;
+mod conv_transpose;
 mod div;
 mod elementwise;
 mod elu;
@@ -83,6 +85,7 @@ mod slice;
 mod softmax;
 mod softplus;
 mod softsign;
+mod spatial;
 mod split;
 mod sqrt;
 mod squeeze;
@@ -115,6 +118,9 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Concat", concat::import),
     ("", "Constant", constant::import),
     ("", "ConstantOfShape", constant_of_shape::import),
+    ("", "Conv", conv::import),
+    ("", "ConvInteger", quantized::qlinear_conv::integer),
+    ("", "ConvTranspose", conv_transpose::import),
     ("", "DequantizeLinear", quantized::dequantize_linear::import),
     ("", "Div", div::import),
     ("", "Dropout", identity::import),
@@ -155,6 +161,7 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Or", or::import),
     ("", "PRelu", prelu::import),
     ("", "Pow", pow::import),
+    ("", "QLinearConv", quantized::qlinear_conv::import),
     ("", "QLinearMatMul", quantized::qlinear_matmul::import),
     ("", "QuantizeLinear", quantized::quantize_linear::import),
     ("", "Reciprocal", reciprocal::import),

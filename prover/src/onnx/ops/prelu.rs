@@ -27,6 +27,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let positive = b.map(FloatOp::Pointwise(Pointwise::Relu), &x)?;
     let negative = arithmetic(b, Arithmetic::Sub, &x, &positive)?;
     let sloped = FloatOp::Affine(Affine {
+        inner: 1,
         period: scale.len(),
         scale: Some(scale),
         offset: None,

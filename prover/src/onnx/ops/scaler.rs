@@ -26,6 +26,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     b.count(2 * features)?;
     let offset = offset.iter().zip(&scale).map(|(o, s)| -o * s).collect();
     let op = Affine {
+        inner: 1,
         period: features,
         scale: Some(scale),
         offset: Some(offset),

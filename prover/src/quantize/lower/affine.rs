@@ -12,6 +12,9 @@ impl Lowering<'_> {
         input: usize,
         activation: Activation,
     ) -> Result<Fixed, QuantizeError> {
+        if op.inner > 1 {
+            return self.affine_by_channel(op, input, activation);
+        }
         let s = self.options.scale_bits;
         let x = self.tensor(input);
         let x = self.narrow(&x)?;

@@ -132,12 +132,7 @@ impl Lowering<'_> {
         let scale = x.scale;
         let groups: Vec<Vec<usize>> = axis.groups().collect();
         let x = self.along(axis, &x);
-        let maxima = self.running_max(&x)?;
-        let greatest = maxima
-            .steps
-            .last()
-            .expect("an axis has one element or more")
-            .clone();
+        let greatest = self.greatest(&x)?;
 
         let x_all: Vec<ScalarId> = x.iter().flatten().copied().collect();
         let max_all: Vec<ScalarId> = x.iter().flat_map(|_| greatest.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! Linear: one dense integer layer per position, `round_shift(sum_i w_ji x_i + b_j, S)`, Relu fused.
+//! Linear: a dense integer layer, `round_shift(sum_i w_ji x_i + b_j, S)`, Relu fused.
 
 use super::super::error::QuantizeError;
 use super::super::skeleton::{Activation, LinearWeights, Op};
@@ -14,6 +14,9 @@ impl Lowering<'_> {
     ) -> Result<Fixed, QuantizeError> {
         let s = self.options.scale_bits;
         let x = self.tensor(input);
+        if x.scalars.len() > op.inputs {
+            return self.dense_at_positions(op, input, activation);
+        }
         let x = self.narrow(&x)?;
         // Whole numbers and bits get the model's scale here.
         let shift = s.min(x.scale);
@@ -24,26 +27,20 @@ impl Lowering<'_> {
             biases: self.integer_biases(&bias, x.scale + s + d)?,
             weights: integers,
         };
-        let positions = x.scalars.len() / op.inputs;
-        self.weight_count = self
-            .weight_count
-            .saturating_add(positions * op.weights.len());
+        self.weight_count = self.weight_count.saturating_add(op.weights.len());
         if self.weight_count > MAX_WEIGHTS {
             return Err(QuantizeError::Limit {
                 what: "weights",
                 limit: MAX_WEIGHTS,
             });
         }
-        let mut scalars = Vec::new();
-        for position in x.scalars.chunks_exact(op.inputs) {
-            self.weights.linear.push(weights.clone());
-            scalars.extend(self.emit(Op::Linear {
-                inputs: position.to_vec(),
-                outputs: op.outputs as u32,
-                shift,
-                activation,
-            })?);
-        }
+        self.weights.linear.push(weights);
+        let scalars = self.emit(Op::Linear {
+            inputs: x.scalars,
+            outputs: op.outputs as u32,
+            shift,
+            activation,
+        })?;
         self.settled(Fixed {
             scalars,
             scale: x.scale + s + d - shift,
@@ -52,22 +49,16 @@ impl Lowering<'_> {
 
     /// The bias, less what the rounding of the weights adds to the output on average, where means are known.
     fn corrected_bias(&self, op: &Linear, weights: &[i32], bits: u32, input: usize) -> Vec<f64> {
-        let means = self.means.get(input).map_or(&[][..], Vec::as_slice);
-        let positions = means.len() / op.inputs;
-        if positions == 0 {
+        let mean = self.means.get(input).map_or(&[][..], Vec::as_slice);
+        if mean.len() != op.inputs {
             return op.bias.clone();
         }
         let unit = 2f64.powi(-(bits as i32));
-        let mean = |i: usize| {
-            let at = means.iter().skip(i).step_by(op.inputs);
-            at.sum::<f64>() / positions as f64
-        };
-        let mean: Vec<f64> = (0..op.inputs).map(mean).collect();
         let rows = op.weights.chunks_exact(op.inputs);
         rows.zip(weights.chunks_exact(op.inputs))
             .zip(&op.bias)
             .map(|((exact, rounded), bias)| {
-                let added = exact.iter().zip(rounded).zip(&mean);
+                let added = exact.iter().zip(rounded).zip(mean);
                 added.fold(*bias, |b, ((w, q), m)| b + (w - f64::from(*q) * unit) * m)
             })
             .collect()

@@ -10,6 +10,7 @@ mod affine;
 mod arithmetic;
 mod axis;
 mod compare;
+mod convolution;
 mod decision;
 mod linear;
 mod pointwise;
@@ -41,7 +42,7 @@ pub(crate) const MAX_SCALARS: usize = 1 << 24;
 /// Greatest number of operations of a model.
 pub(crate) const MAX_OPS: usize = 1 << 20;
 
-/// Greatest number of weights of a model, those of a layer counted once for each position.
+/// Greatest number of weights of a model.
 pub(crate) const MAX_WEIGHTS: usize = 1 << 26;
 
 /// A tensor of the integer graph.
@@ -194,6 +195,7 @@ impl<'a> Lowering<'a> {
                 takes_relu[before] = matches!(
                     graph.nodes[before].op,
                     FloatOp::Linear(_)
+                        | FloatOp::Convolution(_)
                         | FloatOp::Affine(_)
                         | FloatOp::Arithmetic(Arithmetic::Add | Arithmetic::Sub | Arithmetic::Mul)
                 );
@@ -247,6 +249,7 @@ impl<'a> Lowering<'a> {
         };
         let made = match &node.op {
             FloatOp::Linear(op) => self.linear(op, node.inputs[0], activation)?,
+            FloatOp::Convolution(op) => self.convolution(op, node.inputs[0], activation)?,
             FloatOp::Affine(op) => self.affine(op, node.inputs[0], activation)?,
             FloatOp::Arithmetic(op) => {
                 self.arithmetic(*op, node.inputs[0], node.inputs[1], activation)?

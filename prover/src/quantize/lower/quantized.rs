@@ -9,12 +9,14 @@ use std::collections::HashMap;
 use super::super::error::QuantizeError;
 use super::super::function::FunctionError;
 use super::super::report::RoundingDifference;
-use super::super::skeleton::{Activation, FunctionTable, LinearWeights, Op, ScalarId};
+use super::super::skeleton::{Activation, FunctionTable, LinearWeights, Op, Positions, ScalarId};
 use super::super::steps::{Fit, PairFit, PairSteps, StepFormula, Steps};
-use super::axis::DIFFERENCE;
+use super::axis::{DIFFERENCE, SUM};
+use super::convolution::turned;
 use super::{Fixed, Formula, Lowering, MAX_WEIGHTS};
 use crate::onnx::{
-    AddRule, Element, FloatOp, IntegerLayer, Kind, Quantized, Requantize, Rule, SoftmaxRule,
+    AddRule, Element, FloatOp, IntegerConvolution, IntegerLayer, Kind, Quantized, Requantize, Rule,
+    SoftmaxRule,
 };
 
 /// Integers of a quantised tensor as an output reads them: `(scalar - zero) scale`, in float32.
@@ -50,6 +52,7 @@ impl Lowering<'_> {
                 zero,
             } => return self.dequantize(&x, scales, *inner, zero - offset),
             Quantized::Layer(layer) => self.integer_layer(layer, &x, offset)?,
+            Quantized::Convolution(layer) => self.integer_convolution(layer, &x, offset)?,
             Quantized::Sum { windows, zero } => self.sums(windows, &x, offset - zero)?,
             Quantized::Product { zeros } => {
                 let r = self.tensor(inputs[1]);
@@ -202,27 +205,75 @@ impl Lowering<'_> {
             weights: layer.weights.clone(),
             biases: bias.collect(),
         };
+        self.count_weights(layer.weights.len())?;
+        self.weights.linear.push(weights);
         let positions = x.scalars.len() / layer.inputs;
-        self.weight_count = self
-            .weight_count
-            .saturating_add(positions * layer.weights.len());
+        if positions == 1 {
+            return self.emit(Op::Linear {
+                inputs: x.scalars.clone(),
+                outputs: layer.outputs as u32,
+                shift: 0,
+                activation: Activation::None,
+            });
+        }
+        let sums = self.emit(Op::Convolution {
+            inputs: turned(&x.scalars, layer.inputs),
+            outputs: layer.outputs as u32,
+            groups: 1,
+            positions: Positions::dense(positions),
+            shift: 0,
+            activation: Activation::None,
+        })?;
+        Ok(turned(&sums, positions))
+    }
+
+    fn integer_convolution(
+        &mut self,
+        layer: &IntegerConvolution,
+        x: &Fixed,
+        offset: i64,
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
+        let op = &layer.op;
+        let weights: Vec<i32> = op.weights.iter().map(|&w| w as i32).collect();
+        let mut biases: Vec<i64> = op.bias.iter().map(|&b| b as i64).collect();
+        let moved = offset - layer.zero;
+        let inputs = if moved == 0 {
+            x.scalars.clone()
+        } else if op.is_full() {
+            for (bias, kernel) in biases.iter_mut().zip(weights.chunks(op.kernel_len())) {
+                *bias += moved * kernel.iter().map(|&w| i64::from(w)).sum::<i64>();
+            }
+            x.scalars.clone()
+        } else {
+            // Padding is the zero point, which must be 0 here.
+            let centred = Formula {
+                left: 1,
+                constant: moved,
+                ..Formula::ZERO
+            };
+            self.local(&x.scalars, &x.scalars, centred)?
+        };
+        self.count_weights(weights.len())?;
+        self.weights.linear.push(LinearWeights { weights, biases });
+        self.emit(Op::Convolution {
+            inputs,
+            outputs: op.outputs as u32,
+            groups: op.groups as u32,
+            positions: op.positions.clone(),
+            shift: 0,
+            activation: Activation::None,
+        })
+    }
+
+    fn count_weights(&mut self, count: usize) -> Result<(), QuantizeError> {
+        self.weight_count = self.weight_count.saturating_add(count);
         if self.weight_count > MAX_WEIGHTS {
             return Err(QuantizeError::Limit {
                 what: "weights",
                 limit: MAX_WEIGHTS,
             });
         }
-        let mut scalars = Vec::new();
-        for position in x.scalars.chunks_exact(layer.inputs) {
-            self.weights.linear.push(weights.clone());
-            scalars.extend(self.emit(Op::Linear {
-                inputs: position.to_vec(),
-                outputs: layer.outputs as u32,
-                shift: 0,
-                activation: Activation::None,
-            })?);
-        }
-        Ok(scalars)
+        Ok(())
     }
 
     /// Sums of windows, `each` added to every element.
@@ -257,30 +308,70 @@ impl Lowering<'_> {
         output: usize,
     ) -> Result<Vec<ScalarId>, QuantizeError> {
         let mut made = Vec::with_capacity(x.scalars.len());
-        let mut fits: HashMap<([u32; 3], (i64, i64)), StepFormula> = HashMap::new();
-        let mut formulas = Vec::with_capacity(x.scalars.len());
+        // Formulas by rule and domain, and the number of each scalar's.
+        let mut known: HashMap<([u32; 3], (i64, i64)), usize> = HashMap::new();
+        let mut fits: Vec<Fit<i64>> = Vec::new();
+        let mut of = Vec::with_capacity(x.scalars.len());
         for (i, &id) in x.scalars.iter().enumerate() {
             let rule = op.rule(i);
             let interval = self.interval(id);
             // Declared ranges keep scalars below 2^61.
             let domain = (interval.lo as i64, interval.hi as i64);
-            let formula = match fits.get(&(rule.key(), domain)) {
-                Some(&formula) => formula,
+            let number = match known.get(&(rule.key(), domain)) {
+                Some(&number) => number,
                 None => {
-                    let formula = self.steps(op, rule, domain, output);
-                    fits.insert((rule.key(), domain), formula);
-                    formula
+                    let fit = self.steps(op, rule, domain, output);
+                    let same = fits
+                        .iter()
+                        .position(|f| (f.formula, &f.thresholds) == (fit.formula, &fit.thresholds));
+                    let number = same.unwrap_or(fits.len());
+                    if number == fits.len() {
+                        fits.push(fit);
+                    }
+                    known.insert((rule.key(), domain), number);
+                    number
                 }
             };
-            formulas.push(formula);
+            of.push(number);
         }
-        for (formula, positions) in grouped(formulas.len(), |i| formulas[i]) {
+        for (number, positions) in grouped(of.len(), |i| of[i]) {
             let operands: Vec<ScalarId> = positions.iter().map(|&i| x.scalars[i]).collect();
-            let rounded = self.stepped(formula, &operands, None, (0, 0), op.element)?;
+            let Fit {
+                formula,
+                thresholds,
+                ..
+            } = &fits[number];
+            let mut rounded = self.stepped(*formula, &operands, None, (0, 0), op.element)?;
+            if let Some(thresholds) = thresholds {
+                rounded = self.corrected(&rounded, &operands, thresholds, op.element)?;
+            }
             made.extend(positions.into_iter().zip(rounded));
         }
         let rounded = in_order(made);
         self.held(&rounded, op.element)
+    }
+
+    /// `h + [a >= t_(h+1)]`, h held to the type's range less its greatest value.
+    fn corrected(
+        &mut self,
+        below: &[ScalarId],
+        sums: &[ScalarId],
+        thresholds: &[i64],
+        element: Element,
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
+        let (lo, hi) = element.range();
+        let (lo, hi) = (lo - element.offset(), hi - element.offset());
+        let below = self.clamp_where_needed(below, lo, hi - 1)?;
+        let mut entries: Vec<(i64, i64)> = thresholds.iter().map(|t| (*t, 0)).collect();
+        let last = entries[entries.len() - 1];
+        entries.resize(entries.len().next_power_of_two(), last);
+        let next = self.table("thresholds".into(), 0.0, lo, entries, &below)?;
+        let reached = Formula {
+            activation: Activation::Sign,
+            ..DIFFERENCE
+        };
+        let reached = self.local(sums, &next, reached)?;
+        self.local(&below, &reached, SUM)
     }
 
     /// The formula of one rule; what it does not give is noted for the report.
@@ -290,7 +381,7 @@ impl Lowering<'_> {
         rule: Rule,
         domain: (i64, i64),
         output: usize,
-    ) -> StepFormula {
+    ) -> Fit<i64> {
         let f = |a: i64| rule.at(a, op.zero, op.element);
         let steps = Steps {
             domain,
@@ -299,13 +390,9 @@ impl Lowering<'_> {
             zero: op.zero,
             f: &f,
         };
-        let Fit {
-            formula,
-            differing,
-            count,
-        } = steps.fit();
-        let operands = differing.into_iter().map(|a| vec![a]).collect();
-        self.note_rounding(output, count, operands, "differ by one unit");
+        let fit = steps.fit();
+        let operands = fit.differing.iter().map(|&a| vec![a]).collect();
+        self.note_rounding(output, fit.count, operands, "differ by one unit");
         if let Rule::Mean { .. } = rule {
             let near = steps.near(rule.mean_error(op.element));
             let count = near.len() as u64;
@@ -317,7 +404,7 @@ impl Lowering<'_> {
                 "are so near a half that the order of float32 additions may decide otherwise",
             );
         }
-        formula
+        fit
     }
 
     fn add(

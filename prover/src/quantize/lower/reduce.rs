@@ -6,7 +6,7 @@
 
 use super::super::error::QuantizeError;
 use super::super::function::Curve;
-use super::super::skeleton::{Activation, ScalarId};
+use super::super::skeleton::{Activation, Op, ScalarId};
 use super::axis::{DIFFERENCE, SUM};
 use super::{Fixed, Formula, Lowering};
 use crate::onnx::{AxisView, Norm, Reduction};
@@ -94,9 +94,21 @@ impl Lowering<'_> {
         Ok(terms.swap_remove(0))
     }
 
-    fn greatest(&mut self, terms: &[Vec<ScalarId>]) -> Result<Vec<ScalarId>, QuantizeError> {
-        let maxima = self.running_max(terms)?;
-        Ok(maxima.steps.last().cloned().unwrap_or_default())
+    /// The greatest of each group; terms: [terms][groups].
+    pub(super) fn greatest(
+        &mut self,
+        terms: &[Vec<ScalarId>],
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
+        if let Some(known) = self.maxima.get(terms).and_then(|m| m.steps.last()) {
+            return Ok(known.clone());
+        }
+        let groups = terms[0].len();
+        let inputs = (0..groups).flat_map(|g| terms.iter().map(move |t| t[g]));
+        let inputs = inputs.collect();
+        self.emit(Op::Max {
+            inputs,
+            width: terms.len() as u32,
+        })
     }
 
     /// The formula on every term.

@@ -9,6 +9,7 @@ pub(super) mod qgemm;
 pub(super) mod qlinear_add;
 pub(super) mod qlinear_average;
 pub(super) mod qlinear_concat;
+pub(super) mod qlinear_conv;
 pub(super) mod qlinear_leaky_relu;
 pub(super) mod qlinear_matmul;
 pub(super) mod qlinear_mul;
