@@ -274,6 +274,10 @@ models! { false:
     torch_mlp_dyn_dynb
     torch_mlp_dyn_fix1
     torch_mlp_legacy_dynb
+    anchor_mnist_cnn
+    torch_cnn_dyn_dynb
+    torch_cnn_dyn_fix1
+    torch_cnn_legacy_dynb
     torch_cnn_mobile_dyn_dynb
     torch_cnn_mobile_dyn_fix1
     torch_resnetish_dyn_dynb
@@ -333,6 +337,8 @@ mod quantised {
     use super::{dynamic, equal};
 
     models! { equal:
+        q_cnn_qdq_s8s8_pc
+        q_cnn_qop_u8s8
         q_resnetish_qdq_u8s8
         q_resnetish_qop_u8s8
         q_mlp_qdq_s8s8_pc

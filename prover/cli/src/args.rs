@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clearproof_prover::onnx::BatchDimension;
 
 /// Proves that a machine-learning decision was made by a committed private model on a committed input.
 ///
@@ -37,6 +38,8 @@ pub(crate) enum Command {
 pub(crate) struct Inspect {
     /// The ONNX model
     pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) rows: RowArguments,
     /// Write a picture of the graph
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
@@ -83,7 +86,7 @@ pub(crate) struct Compile {
     )]
     pub(crate) out: Option<PathBuf>,
     /// Rebuild the keys from the skeleton inside this `verifier.bin`, and compare the circuit ids
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["calibration", "reveal", "inputs", "batch", "scale_bits", "threshold", "scheme"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["calibration", "reveal", "inputs", "batch", "scale_bits", "threshold", "scheme", "no_batch"])]
     pub(crate) skeleton: Option<PathBuf>,
     /// The commitment scheme
     #[arg(long, value_enum, default_value = "ipa")]
@@ -93,6 +96,8 @@ pub(crate) struct Compile {
     /// Sample inputs, to choose ranges and to report the error
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rows: RowArguments,
     /// The columns of a .csv with sample inputs that are the model's inputs, in order
     #[arg(
         long,
@@ -121,6 +126,24 @@ pub(crate) struct Compile {
         allow_negative_numbers = true
     )]
     pub(crate) threshold: f64,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct RowArguments {
+    /// The model's inputs have no batch dimension: each whole tensor is one row
+    #[arg(long)]
+    pub(crate) no_batch: bool,
+}
+
+impl RowArguments {
+    /// Where the rows of a batch lie.
+    pub(crate) fn batch_dimension(self) -> BatchDimension {
+        if self.no_batch {
+            BatchDimension::None
+        } else {
+            BatchDimension::Leading
+        }
+    }
 }
 
 #[derive(Debug, Args)]

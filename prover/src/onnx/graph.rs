@@ -102,6 +102,11 @@ impl Kind {
         !matches!(self, Self::Label { .. } | Self::Quantized(_))
     }
 
+    /// Whether the numbers are whole, and integers of the skeleton as they are.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self, Self::Integer | Self::Index | Self::Boolean)
+    }
+
     /// Whether it is a decision by itself: a label, an index, a truth value.
     pub(crate) fn decides(&self) -> bool {
         matches!(self, Self::Label { .. } | Self::Index | Self::Boolean)

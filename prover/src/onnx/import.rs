@@ -6,7 +6,8 @@
 //! evaluated here, by structure.
 //!
 //! Rows: the leading dimension of each input of rank two or more, and of a dynamic one of rank one, is the
-//! row dimension; the graph is built with one row, and operators that would mix rows are refused.
+//! row dimension, unless the caller says that there is none ([`BatchDimension`]); the graph is built with one row, and
+//! operators that would mix rows are refused.
 //! Source: ONNX IR specification, operator changelogs for the versions named in each importer.
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use prost::Message;
 use tract_onnx::pb;
 
 use super::error::{ImportError, OpError, UnsupportedNode};
-use super::float::{Affine, Element, FloatOp, Movement};
+use super::float::{Affine, Element, FloatOp, Movement, Pointwise, Relation, Threshold};
 use super::graph::{Graph, Kind, Node, Port, Value, ValueId};
 use super::limits::{
     MAX_CONSTANT_WORK, MAX_FILE_BYTES, MAX_NODES, MAX_RANK, MAX_TENSOR_ELEMENTS, MAX_TOTAL_ELEMENTS,
@@ -40,6 +41,16 @@ pub(crate) enum Operand {
 enum Slot {
     Known(Operand),
     Refused,
+}
+
+/// Where the rows of a batch lie in a model's inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchDimension {
+    /// Along the leading dimension of each input of rank two or more, and of a dynamic one of rank one.
+    #[default]
+    Leading,
+    /// Nowhere: all extents are fixed, and each input as a whole belongs to one row.
+    None,
 }
 
 /// How many rows the file speaks of.
@@ -92,7 +103,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<pb::ModelProto, ImportError> {
 ///
 /// # Errors
 /// Everything in [`ImportError`].
-pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
+pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Graph, ImportError> {
     let malformed = |reason: &str| ImportError::Malformed {
         reason: reason.into(),
     };
@@ -144,7 +155,7 @@ pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
     }
 
     // 2. Inputs.
-    let inputs = builder.inputs(graph, &mut slots)?;
+    let inputs = builder.inputs(graph, &mut slots, batch)?;
 
     // 3. Nodes, in the file's order, which the specification makes topological.
     let mut unsupported = Vec::new();
@@ -239,9 +250,9 @@ pub(crate) fn import(model: &pb::ModelProto) -> Result<Graph, ImportError> {
         };
         let id = match slots.get(proto.name.as_str()) {
             Some(Slot::Known(Operand::Activation(id))) => *id,
-            Some(Slot::Known(Operand::Constant(_))) => {
-                return Err(fail("it does not depend on the model's inputs"))
-            }
+            Some(Slot::Known(Operand::Constant(tensor))) => builder
+                .constant_output(tensor, inputs[0].value)
+                .map_err(|e| flat(e, &proto.name, "output"))?,
             _ => return Err(fail("no supported node makes it")),
         };
         let value = &builder.values[id];
@@ -360,6 +371,7 @@ impl Builder {
         &mut self,
         graph: &'a pb::GraphProto,
         slots: &mut HashMap<&'a str, Slot>,
+        batch: BatchDimension,
     ) -> Result<Vec<Port>, ImportError> {
         use pb::tensor_shape_proto::dimension::Value as Dim;
         let mut ports = Vec::new();
@@ -393,7 +405,8 @@ impl Builder {
             if extents.len() > MAX_RANK {
                 return Err(fail(format!("rank over {MAX_RANK}")));
             }
-            let batched = !matches!(extents.as_slice(), [] | [Some(_)]);
+            let batched =
+                batch == BatchDimension::Leading && !matches!(extents.as_slice(), [] | [Some(_)]);
             let leading = extents.first().copied().flatten();
             if batched {
                 let these = leading.map_or(Rows::Dynamic, Rows::Fixed);
@@ -406,11 +419,13 @@ impl Builder {
             }
             let shape: Option<Vec<usize>> = extents.iter().copied().collect();
             let shape = shape.ok_or_else(|| {
-                fail(
-                    "a dimension other than the leading one is dynamic; export the model with \
-                     fixed extents"
-                        .into(),
-                )
+                let what = match batch {
+                    BatchDimension::Leading => "a dimension other than the leading one",
+                    BatchDimension::None => "a dimension",
+                };
+                fail(format!(
+                    "{what} is dynamic; export the model with fixed extents"
+                ))
             })?;
             let len = element_count(&shape).ok_or_else(|| fail("it is too large".into()))?;
             self.count(len).map_err(|e| flat(e, "", ""))?;
@@ -438,7 +453,19 @@ impl Builder {
                 element: None,
                 replacements: Vec::new(),
             });
-            slots.insert(&info.name, Slot::Known(Operand::Activation(value)));
+            let mut operand = Operand::Activation(value);
+            if self.values[value].kind == Kind::Boolean {
+                // Nothing proves of an input that it is 0 or 1; of this comparison it is.
+                let at_least_one = FloatOp::Threshold(Threshold {
+                    relation: Relation::GreaterOrEqual,
+                    thresholds: vec![1.0],
+                });
+                let (shape, row_axis) = (self.values[value].shape.clone(), batched.then_some(0));
+                operand = self
+                    .push(at_least_one, &[value], shape, row_axis, Kind::Boolean)
+                    .map_err(|e| flat(e, &info.name, "input"))?;
+            }
+            slots.insert(&info.name, Slot::Known(operand));
         }
         if ports.is_empty() {
             return Err(ImportError::Malformed {
@@ -472,6 +499,13 @@ impl Builder {
                 self.types.get(name).and_then(|&t| Element::of(t))
             }
         }
+    }
+
+    /// Whether a value is an input, or inputs rearranged.
+    pub(crate) fn is_input(&self, id: ValueId) -> bool {
+        self.maker(id).is_none_or(|node| {
+            matches!(node.op, FloatOp::Movement(_)) && node.inputs.iter().all(|&i| self.is_input(i))
+        })
     }
 
     /// The node that makes a value.
@@ -527,7 +561,11 @@ impl Builder {
         }
         self.count(len)?;
         let integers = |&id: &ValueId| matches!(self.values[id].kind, Kind::Quantized(_));
-        let exact = matches!(op, FloatOp::Movement(_) | FloatOp::Quantized(_));
+        let exact = match &op {
+            FloatOp::Movement(_) | FloatOp::Quantized(_) => true,
+            FloatOp::Reduce(reduction, _) => reduction.picks(),
+            _ => false,
+        };
         if !exact && inputs.iter().any(integers) {
             return Err(OpError::unsupported(
                 "float arithmetic on quantised integers",
@@ -537,6 +575,13 @@ impl Builder {
         if let Kind::Label { labels, .. } = &kind {
             self.count(text_weight(labels))?;
         }
+        if let FloatOp::Combination(op) = &op {
+            self.count(op.weight())?;
+        }
+        let kind = match kind {
+            Kind::Number => self.kind_of(&op, inputs),
+            kind => kind,
+        };
         let output = self.values.len();
         self.values.push(Value {
             name: String::new(),
@@ -552,6 +597,48 @@ impl Builder {
         Ok(Operand::Activation(output))
     }
 
+    /// Whole numbers, where the operator makes them of whole numbers.
+    fn kind_of(&self, op: &FloatOp, inputs: &[ValueId]) -> Kind {
+        // The condition of a selection is no number.
+        let read = match op {
+            FloatOp::Select => &inputs[1..],
+            _ => inputs,
+        };
+        let all = |of: fn(&Kind) -> bool| read.iter().all(|&id| of(&self.values[id].kind));
+        if matches!(op, FloatOp::Select) && all(|k| *k == Kind::Boolean) {
+            Kind::Boolean
+        } else if op.keeps_whole() && all(Kind::is_whole) {
+            Kind::Integer
+        } else {
+            Kind::Number
+        }
+    }
+
+    /// Whether an operand is of an integer type.
+    pub(crate) fn is_whole(&self, operand: &Operand) -> bool {
+        match operand {
+            Operand::Constant(tensor) => tensor.integers().is_some(),
+            Operand::Activation(id) => self.values[*id].kind.is_whole(),
+        }
+    }
+
+    /// The same numbers, read another way.
+    pub(crate) fn cast(&mut self, operand: &Operand, kind: Kind) -> Result<Operand, OpError> {
+        let Operand::Activation(id) = operand else {
+            return Ok(operand.clone());
+        };
+        let value = &self.values[*id];
+        let (shape, row_axis) = (value.shape.clone(), value.row_axis);
+        let indices = (0..value.len() as u32).collect();
+        self.push(
+            FloatOp::Movement(Movement { indices }),
+            &[*id],
+            shape,
+            row_axis,
+            kind,
+        )
+    }
+
     /// Applies a shape-preserving operator on numbers to an operand, constant or not.
     pub(crate) fn map(&mut self, op: FloatOp, operand: &Operand) -> Result<Operand, OpError> {
         match operand {
@@ -560,7 +647,8 @@ impl Builder {
                     .numbers()
                     .ok_or_else(|| OpError::invalid("strings"))?;
                 self.count(numbers.len())?;
-                let data = Data::Float(op.eval(&[&numbers]));
+                let whole = tensor.integers().is_some() && op.keeps_whole();
+                let data = Data::of(op.eval(&[&numbers]), whole);
                 Ok(Operand::Constant(Rc::new(Tensor {
                     shape: tensor.shape.clone(),
                     data,
@@ -578,6 +666,47 @@ impl Builder {
                 self.push(op, &[*id], shape, row_axis, Kind::Number)
             }
         }
+    }
+
+    /// Public numbers as a value of the graph: `0 x + c`, x any element of `like`.
+    pub(crate) fn public(
+        &mut self,
+        numbers: &[f64],
+        shape: Vec<usize>,
+        like: ValueId,
+        row_axis: Option<usize>,
+        kind: Kind,
+    ) -> Result<Operand, OpError> {
+        let mut distinct: Vec<f64> = numbers.to_vec();
+        distinct.sort_by(f64::total_cmp);
+        distinct.dedup();
+        let mut made = Vec::with_capacity(distinct.len());
+        let one = FloatOp::Movement(Movement { indices: vec![0] });
+        let one = self.push(one, &[like], vec![1], None, Kind::Number)?;
+        let Operand::Activation(one) = one else {
+            return Err(OpError::invalid("an activation was expected"));
+        };
+        for &offset in &distinct {
+            let op = FloatOp::Pointwise(Pointwise::Public {
+                factor: 0.0,
+                offset,
+            });
+            if let Operand::Activation(id) = self.push(op, &[one], vec![1], None, kind.clone())? {
+                made.push(id);
+            }
+        }
+        let at = |v: &f64| distinct.binary_search_by(|d| d.total_cmp(v));
+        let indices = numbers
+            .iter()
+            .map(|v| at(v).expect("every number is among them") as u32)
+            .collect();
+        self.push(
+            FloatOp::Movement(Movement { indices }),
+            &made,
+            shape,
+            row_axis,
+            kind,
+        )
     }
 
     /// A constant as a value of the graph that stays private: `0 x + c`, x any element of `like`.
@@ -608,8 +737,10 @@ impl Builder {
         });
         let shape = constant.shape.clone();
         let mut id = like;
+        let whole = constant.integers().is_some() && self.values[like].kind.is_whole();
+        let kind = if whole { Kind::Integer } else { Kind::Number };
         for op in [repeat, affine] {
-            let made = self.push(op, &[id], shape.clone(), row_axis, Kind::Number)?;
+            let made = self.push(op, &[id], shape.clone(), row_axis, kind.clone())?;
             if let Operand::Activation(made) = made {
                 id = made;
             }
@@ -617,15 +748,16 @@ impl Builder {
         Ok(id)
     }
 
-    /// Whether a value is an input, or a copy of one.
-    pub(crate) fn is_input(&self, id: ValueId) -> bool {
-        let maker = self.nodes.iter().find(|node| node.output == id);
-        match maker {
-            None => true,
-            Some(node) if matches!(node.op, FloatOp::Movement(_)) => {
-                node.inputs.iter().any(|&input| self.is_input(input))
-            }
-            Some(_) => false,
+    /// A constant that is an output by itself: whole numbers are public, as shapes are, others a private value.
+    fn constant_output(&mut self, tensor: &Tensor, like: ValueId) -> Result<ValueId, OpError> {
+        let Some(integers) = tensor.integers() else {
+            return self.private(tensor, like, None);
+        };
+        let numbers: Vec<f64> = integers.iter().map(|&i| i as f64).collect();
+        let shape = tensor.shape.clone();
+        match self.public(&numbers, shape, like, None, Kind::Integer)? {
+            Operand::Activation(id) => Ok(id),
+            Operand::Constant(_) => Err(OpError::invalid("an activation was expected")),
         }
     }
 
@@ -678,7 +810,8 @@ impl Builder {
                     "one kind at a time",
                 ));
             }
-            kind = Kind::Number;
+            let whole = ids.iter().all(|&id| self.values[id].kind.is_whole());
+            kind = if whole { Kind::Integer } else { Kind::Number };
         }
         self.push(
             FloatOp::Movement(Movement { indices }),

@@ -22,6 +22,7 @@ mod tensor;
 
 pub use error::{ImportError, UnsupportedNode};
 pub use graph::{Drawing, Graph, Kind, Port};
+pub use import::BatchDimension;
 pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
 pub use ops::supported;
 pub use reference::Reference;
@@ -31,22 +32,30 @@ pub use float::quantized::Element;
 #[cfg(test)]
 pub(crate) use float::Scale;
 pub(crate) use float::{
-    image, AddRule, Affine, Arithmetic, AxisView, Convolution, FloatOp, IntegerConvolution,
-    IntegerLayer, Linear, Norm, Pointwise, Quantized, Reduction, Relation, Requantize, Rule,
-    SoftmaxRule, Threshold, TreeNode, Trees,
+    image, AddRule, Affine, Arithmetic, AxisView, Combination, Convolution, FloatOp,
+    IntegerConvolution, IntegerLayer, Linear, Norm, Pointwise, Quantized, Reduction, Relation,
+    Requantize, Rule, SoftmaxRule, Threshold, TreeNode, Trees,
 };
 
-/// The float graph of a model file, folded.
+/// The float graph of a model file, folded; the leading dimension of its inputs is that of the rows.
 ///
 /// # Errors
 /// Everything in [`ImportError`]; no bytes make it panic.
 pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
+    load_with(bytes, BatchDimension::Leading)
+}
+
+/// [`load`], with the batch dimension as the caller knows it.
+///
+/// # Errors
+/// Everything in [`ImportError`]; no bytes make it panic.
+pub fn load_with(bytes: &[u8], batch: BatchDimension) -> Result<Graph, ImportError> {
     let mut model = import::decode(bytes)?;
     let opset = import::opset(&model, "").unwrap_or(1);
     if let Some(graph) = &mut model.graph {
         qdq::rewrite(graph, opset);
     }
-    let mut graph = import::import(&model)?;
+    let mut graph = import::import(&model, batch)?;
     impute::resolve(&mut graph)?;
     rewrite::rewrite(&mut graph);
     fold::fold(&mut graph);

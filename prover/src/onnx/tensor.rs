@@ -20,6 +20,17 @@ pub(crate) enum Data {
     Text(Vec<String>),
 }
 
+impl Data {
+    /// Numbers, as integers if they are `whole`.
+    pub(crate) fn of(numbers: Vec<f64>, whole: bool) -> Self {
+        if whole {
+            Self::Int(numbers.into_iter().map(|v| v as i64).collect())
+        } else {
+            Self::Float(numbers)
+        }
+    }
+}
+
 /// A constant tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tensor {

@@ -25,15 +25,25 @@ const MAX_LIFT: i32 = 4;
 pub(super) struct Statistics {
     /// By value; empty where the graph does not compute it.
     pub(super) means: Vec<Vec<f64>>,
+    /// Greatest magnitude of each value.
+    pub(super) greatest: Vec<f64>,
     squares: Vec<Vec<f64>>,
 }
 
 impl Statistics {
-    /// Of rows that fit the graph; there is one at least.
+    /// Of rows that fit the graph; empty where there are none.
     pub(super) fn of(graph: &Graph, rows: &[Row]) -> Self {
         let rows = &rows[..rows.len().min(MAX_ROWS)];
         let mut means: Vec<Vec<f64>> = vec![Vec::new(); graph.values.len()];
+        if rows.is_empty() {
+            return Self {
+                means: Vec::new(),
+                greatest: Vec::new(),
+                squares: Vec::new(),
+            };
+        }
         let mut squares = means.clone();
+        let mut greatest = vec![0f64; means.len()];
         for row in rows {
             for (id, value) in graph.eval_values(row).into_iter().enumerate() {
                 let value = value.unwrap_or_default();
@@ -42,10 +52,15 @@ impl Statistics {
                 for (i, x) in value.iter().enumerate() {
                     means[id][i] += x / rows.len() as f64;
                     squares[id][i] += x * x / rows.len() as f64;
+                    greatest[id] = greatest[id].max(x.abs());
                 }
             }
         }
-        Self { means, squares }
+        Self {
+            means,
+            greatest,
+            squares,
+        }
     }
 }
 
@@ -191,7 +206,9 @@ mod tests {
             };
             let inputs =
                 super::super::input_specs(&graph, &rows, vec![Vec::new()], &options).unwrap();
-            let plain = super::super::lower_twice(&graph, &inputs, &[], &options, reveal).unwrap();
+            let plain =
+                super::super::lower_twice(&graph, &inputs, Default::default(), &options, reveal)
+                    .unwrap();
             let calibrated = quantize(&graph, &rows, &options).unwrap();
             assert_eq!(plain.model.skeleton, calibrated.model.skeleton);
             assert_ne!(plain.model.weights, calibrated.model.weights);

@@ -6,7 +6,7 @@
 //! not from the weights.
 
 use super::Row;
-use crate::onnx::{Affine, Graph};
+use crate::onnx::{Affine, Graph, Kind};
 
 /// Least difference of sizes, log2, that is worth it.
 const MIN_SPREAD: i32 = 3;
@@ -20,7 +20,7 @@ pub(super) fn exponents(graph: &Graph, rows: &[Row]) -> Vec<Vec<i32>> {
             .filter(|node| node.inputs.contains(&port.value))
             .all(|node| node.op.takes_exponents(port.len()));
         let released = graph.outputs.iter().any(|out| out.value == port.value);
-        if rows.is_empty() || !read_by_layers || released {
+        if rows.is_empty() || port.kind != Kind::Number || !read_by_layers || released {
             return Vec::new();
         }
         let sizes: Vec<Option<i32>> = (0..port.len())

@@ -1,4 +1,4 @@
-//! Function tables: sigmoid, tanh, exp, log and others as piecewise linear functions over integers.
+//! Function tables: sigmoid, tanh, exp, log, sin and others as piecewise linear functions over integers.
 //!
 //! Claims: for each table, [`FunctionError::max_abs`] bounds `|table(x) / 2^out - f(x / 2^in)|` over every integer
 //! of the domain (scanned, or sampled with a bound between samples), and over everything
@@ -42,6 +42,16 @@ pub(crate) enum Curve {
     Log,
     /// Over pieces.
     Sqrt,
+    /// Over [-4, 4), which holds a period.
+    Sin,
+    /// Over pieces from 0 on.
+    Atan,
+    /// Over pieces from 0 on.
+    Asinh,
+    /// Over pieces from 1 on.
+    Acosh,
+    /// `acos(x) / sqrt(1 - x)` over [0, 1).
+    AcosRatio,
 }
 
 /// A piece of a domain, in integers.
@@ -117,6 +127,11 @@ impl Curve {
             Self::Elu { .. } => "elu",
             Self::Log => "log",
             Self::Sqrt => "sqrt",
+            Self::Sin => "sin",
+            Self::Atan => "atan",
+            Self::Asinh => "asinh",
+            Self::Acosh => "acosh",
+            Self::AcosRatio => "acos over sqrt(1 - x)",
         }
     }
 
@@ -132,6 +147,11 @@ impl Curve {
             Self::Elu { factor } => f64::from_bits(factor) * x.exp_m1(),
             Self::Log => x.ln(),
             Self::Sqrt => x.sqrt(),
+            Self::Sin => x.sin(),
+            Self::Atan => x.atan(),
+            Self::Asinh => x.asinh(),
+            Self::Acosh => x.acosh(),
+            Self::AcosRatio => Pointwise::AcosRatio.eval(x),
         }
     }
 
@@ -143,7 +163,14 @@ impl Curve {
             Self::Tanh | Self::Erf => Some((-1.0, 1.0)),
             Self::Gelu { .. } | Self::Softplus | Self::Mish => Some((0.0, 0.0)),
             Self::Elu { factor } => Some((-f64::from_bits(factor), 0.0)),
-            Self::Exponential | Self::Log | Self::Sqrt => None,
+            Self::Exponential
+            | Self::Log
+            | Self::Sqrt
+            | Self::Sin
+            | Self::Atan
+            | Self::Asinh
+            | Self::Acosh
+            | Self::AcosRatio => None,
         }
     }
 
@@ -154,6 +181,9 @@ impl Curve {
             Self::Log => a.powi(-2),
             Self::Sqrt => a.powf(-1.5) / 4.0,
             Self::Elu { factor } => f64::from_bits(factor).abs(),
+            Self::Asinh => a.max(1.0).powi(-2),
+            Self::Atan => 2.0 * a.max(1.0).powi(-3),
+            Self::Acosh => b * (a * a - 1.0).powf(-1.5),
             _ => 1.0,
         }
     }
@@ -161,12 +191,14 @@ impl Curve {
     /// The whole domain of a function that levels off.
     fn domain(self, in_bits: u32) -> Span {
         let width = match self {
-            Self::Erf => 3,
+            Self::Erf | Self::Sin => 3,
+            Self::AcosRatio => 0,
             Self::Softplus | Self::Mish => 5,
             _ => 4,
         };
         let lo = match self {
             Self::Exp | Self::Elu { .. } => 1 - (16 << in_bits),
+            Self::AcosRatio => 0,
             _ => -(1 << (in_bits + width - 1)),
         };
         Span {

@@ -21,7 +21,7 @@ mod shape;
 pub mod skeleton;
 mod steps;
 
-use crate::onnx::Graph;
+use crate::onnx::{Graph, Kind};
 
 pub use encoding::{SkeletonError, MAX_SKELETON_BYTES};
 pub use error::QuantizeError;
@@ -36,7 +36,7 @@ pub use report::{
 };
 
 use calibrate::{lifted, Statistics};
-use lower::Lowered;
+use lower::{Lowered, Seen};
 use ranges::Widths;
 use skeleton::{
     InputEncoding, InputSpec, IntegerModel, Missing, PrivateWeights, Replacement, Reveal,
@@ -94,16 +94,23 @@ fn quantize_revealing(
     let (graph, calibration) = &features::rescaled(graph, &calibration, &exponents);
     let inputs = input_specs(original, calibration, exponents, options)?;
 
-    let plain = lower_twice(graph, &inputs, &[], options, reveal)?;
+    let statistics = Statistics::of(graph, calibration);
+    let greatest = &statistics.greatest;
+    let seen = Seen {
+        means: &[],
+        greatest,
+    };
+    let plain = lower_twice(graph, &inputs, seen, options, reveal)?;
     if calibration.is_empty() {
         return Ok(plain);
     }
     // Lifted biases may need a greater declared width; then less room is given to them.
-    let statistics = Statistics::of(graph, calibration);
     for slack in [2, 1, 0] {
         let lifted = lifted(graph, &statistics, slack);
-        let means = Statistics::of(&lifted, calibration).means;
-        match lower_twice(&lifted, &inputs, &means, options, reveal) {
+        let Statistics {
+            means, greatest, ..
+        } = &Statistics::of(&lifted, calibration);
+        match lower_twice(&lifted, &inputs, Seen { means, greatest }, options, reveal) {
             Ok(better) if better.model.skeleton == plain.model.skeleton => return Ok(better),
             _ => {}
         }
@@ -118,7 +125,7 @@ fn quantize_revealing(
 fn lower_twice(
     graph: &Graph,
     inputs: &[InputSpec],
-    means: &[Vec<f64>],
+    seen: Seen<'_>,
     options: &QuantizeOptions,
     reveal: Reveal,
 ) -> Result<Quantized, QuantizeError> {
@@ -132,7 +139,7 @@ fn lower_twice(
             bias_bits: 16,
         },
     );
-    let Lowered { model, .. } = lower::lower(graph, inputs, means, floor, options, reveal)?;
+    let Lowered { model, .. } = lower::lower(graph, inputs, seen, floor, options, reveal)?;
     let needed = needed_widths(&model.weights, floor);
     let check = |what, needed: u32, declared: Option<u32>| match declared {
         Some(allowed) if needed > allowed => Err(QuantizeError::TooGreat {
@@ -154,7 +161,7 @@ fn lower_twice(
         function_errors,
         leaves,
         roundings,
-    } = lower::lower(graph, inputs, means, widths, options, reveal)?;
+    } = lower::lower(graph, inputs, seen, widths, options, reveal)?;
     Ok(Quantized {
         model,
         functions: function_errors,
@@ -225,20 +232,27 @@ fn input_specs(
     let s = options.scale_bits;
     let ports = graph.inputs.iter().enumerate().zip(exponents);
     let specs = ports.map(|((i, port), exponents)| {
+        let greatest = || {
+            let values = calibration.iter().flat_map(|row| &row[i]);
+            values.fold(0f64, |m, v| m.max(v.abs()))
+        };
         let (scale_bits, range_bits) = if let Some(element) = port.element {
             (0, element.bits())
         } else if port.encoding != InputEncoding::Fixed {
             (0, 31)
+        } else if port.kind == Kind::Boolean {
+            (0, 1)
+        } else if port.kind == Kind::Integer {
+            // Whole numbers as they are, four times as great as those seen.
+            let seen = (4.0 * greatest()).log2().ceil().max(0.0) as u32;
+            (0, seen.max(s + 11).min(MAX_RANGE_BITS))
         } else if calibration.is_empty() {
             (s, s + 11)
         } else if !exponents.is_empty() {
             // Numbers within +-4, with finer steps than weights: a feature may vary little beside its size.
             (s + 6, s + 8)
         } else {
-            let greatest = calibration
-                .iter()
-                .flat_map(|row| &row[i])
-                .fold(0f64, |m, v| m.max(v.abs()));
+            let greatest = greatest();
             // Least b with 4 greatest <= 2^b.
             let whole = if greatest > 0.0 {
                 (4.0 * greatest).log2().ceil() as i64

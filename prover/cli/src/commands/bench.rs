@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use clearproof_prover::onnx::{self, Graph, Port};
+use clearproof_prover::onnx::{self, BatchDimension, Graph, Port};
 use clearproof_prover::prove::{CompileOptions, InputVisibility, Scheme, SrsSource};
 use clearproof_prover::quantize::skeleton::Reveal;
 use clearproof_prover::quantize::{self, quantize, QuantizeOptions};
@@ -57,7 +57,7 @@ struct Subject {
 pub(super) fn bench(arguments: &Bench) -> Result<(), anyhow::Error> {
     let mut subjects = Vec::new();
     for path in &arguments.models {
-        let (file, graph) = load_model(path)?;
+        let (file, graph) = load_model(path, BatchDimension::Leading)?;
         let name = name_of(path);
         subjects.push(Subject { name, file, graph });
     }

@@ -37,7 +37,7 @@ fn compile_model(path: &Path, out: &Path, arguments: &Compile) -> Result<(), any
     let srs = srs_source(scheme(arguments.scheme), &arguments.srs)?;
     refuse_existing(out)?;
     // 2. The integer model, and its distance from the float model.
-    let (file, graph) = load_model(path)?;
+    let (file, graph) = load_model(path, arguments.rows.batch_dimension())?;
     let calibration = match &arguments.calibration {
         Some(samples) => {
             let shapes: Vec<InputShape> = graph.inputs.iter().map(InputShape::from).collect();

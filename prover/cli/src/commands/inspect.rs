@@ -19,7 +19,7 @@ use super::{print, print_json};
 pub(super) fn inspect(arguments: &Inspect) -> Result<(), anyhow::Error> {
     let path = &arguments.model;
     let bytes = files::read(path, onnx::MAX_FILE_BYTES as u64)?;
-    match onnx::load(&bytes) {
+    match onnx::load_with(&bytes, arguments.rows.batch_dimension()) {
         Ok(graph) => show(&graph, arguments),
         Err(ImportError::Unsupported { nodes }) => {
             show_unsupported(&nodes, arguments)?;

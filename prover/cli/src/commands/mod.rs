@@ -12,7 +12,7 @@ mod verify;
 use std::io::Write;
 use std::path::Path;
 
-use clearproof_prover::onnx::{self, Graph};
+use clearproof_prover::onnx::{self, BatchDimension, Graph};
 use clearproof_prover::prove::Artifact;
 
 use crate::args::Command;
@@ -52,9 +52,9 @@ fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 }
 
 /// An ONNX file, and the model in it.
-fn load_model(path: &Path) -> Result<(Vec<u8>, Graph), Failure> {
+fn load_model(path: &Path, batch: BatchDimension) -> Result<(Vec<u8>, Graph), Failure> {
     let bytes = files::read(path, onnx::MAX_FILE_BYTES as u64)?;
-    let graph = onnx::load(&bytes).map_err(|e| Failure::input(path, e))?;
+    let graph = onnx::load_with(&bytes, batch).map_err(|e| Failure::input(path, e))?;
     Ok((bytes, graph))
 }
 

@@ -7,6 +7,12 @@ pub(crate) enum Arithmetic {
     Mul,
     /// `l / r`
     Div,
+    /// `l / r` of whole numbers, towards zero.
+    DivWhole,
+    /// `l - r floor(l / r)`: the remainder with the divisor's sign.
+    Mod,
+    /// `l - r trunc(l / r)`: the remainder with the dividend's sign.
+    Fmod,
     Max,
     Min,
     And,
@@ -23,6 +29,16 @@ impl Arithmetic {
                 Self::Sub => l - r,
                 Self::Mul | Self::And => l * r,
                 Self::Div => l / r,
+                Self::DivWhole => (l / r).trunc(),
+                Self::Mod => {
+                    let rest = l % r;
+                    if rest != 0.0 && (rest < 0.0) != (r < 0.0) {
+                        rest + r
+                    } else {
+                        rest
+                    }
+                }
+                Self::Fmod => l % r,
                 Self::Max => l.max(r),
                 Self::Min => l.min(r),
                 Self::Or => l + r - l * r,
@@ -31,12 +47,18 @@ impl Arithmetic {
             .collect()
     }
 
+    /// Whether it makes whole numbers of whole numbers.
+    pub(crate) fn keeps_whole(self) -> bool {
+        self != Self::Div
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Add => "Add",
             Self::Sub => "Sub",
             Self::Mul => "Mul",
-            Self::Div => "Div",
+            Self::Div | Self::DivWhole => "Div",
+            Self::Mod | Self::Fmod => "Mod",
             Self::Max => "Max",
             Self::Min => "Min",
             Self::And => "And",

@@ -6,6 +6,7 @@
 mod affine;
 mod arithmetic;
 mod axis;
+mod combination;
 mod compare;
 mod convolution;
 pub(crate) mod image;
@@ -20,6 +21,7 @@ mod trees;
 pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
 pub(crate) use axis::{argmax, softmax, AxisView};
+pub(crate) use combination::Combination;
 pub(crate) use compare::{Relation, Threshold};
 pub(crate) use convolution::Convolution;
 pub(crate) use linear::Linear;
@@ -42,6 +44,8 @@ pub(crate) enum FloatOp {
     Convolution(Convolution),
     /// Private elementwise affine map.
     Affine(Affine),
+    /// Public linear combinations of one operand's elements.
+    Combination(Combination),
     /// Two activations, elementwise.
     Arithmetic(Arithmetic),
     /// A public function of each element.
@@ -84,6 +88,7 @@ impl FloatOp {
             Self::Linear(op) => op.eval(inputs[0]),
             Self::Convolution(op) => op.eval(inputs[0]),
             Self::Affine(op) => op.eval(inputs[0]),
+            Self::Combination(op) => op.eval(inputs[0]),
             Self::Arithmetic(op) => op.eval(inputs[0], inputs[1]),
             Self::Pointwise(op) => inputs[0].iter().map(|&x| op.eval(x)).collect(),
             Self::Compare(relation) => relation.eval(inputs[0], inputs[1]),
@@ -125,6 +130,7 @@ impl FloatOp {
             Self::Linear(_) => "Linear",
             Self::Convolution(_) => "Convolution",
             Self::Affine(_) => "Affine",
+            Self::Combination(_) => "Combination",
             Self::Arithmetic(op) => op.name(),
             Self::Pointwise(op) => op.name(),
             Self::Compare(relation) => relation.name(),
@@ -140,6 +146,18 @@ impl FloatOp {
             Self::Trees(_) => "TreeEnsemble",
             Self::Above(_) => "Above",
             Self::Quantized(op) => op.name(),
+        }
+    }
+
+    /// Whether it makes whole numbers of whole numbers; layers by constants are told by their importers.
+    pub(crate) fn keeps_whole(&self) -> bool {
+        match self {
+            Self::Arithmetic(op) => op.keeps_whole(),
+            Self::Pointwise(op) => op.keeps_whole(),
+            Self::Combination(op) => op.is_whole(),
+            Self::Reduce(op, _) => op.keeps_whole(),
+            Self::Select => true,
+            _ => false,
         }
     }
 

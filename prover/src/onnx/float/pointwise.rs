@@ -58,6 +58,18 @@ pub(crate) enum Pointwise {
     Mish,
     /// `offset - x`, offset 0 or 1.
     From { offset: i64 },
+    /// `factor x + offset`, both public.
+    Public { factor: f64, offset: f64 },
+    /// Sine, of radians.
+    Sin,
+    /// Arcus tangent.
+    Atan,
+    /// Area hyperbolic sine.
+    Asinh,
+    /// Area hyperbolic cosine, of 1 or more.
+    Acosh,
+    /// `acos(x) / sqrt(1 - x)`, x from 0 to 1: what is left of the arcus cosine without its singularity.
+    AcosRatio,
 }
 
 impl Pointwise {
@@ -111,6 +123,35 @@ impl Pointwise {
             Self::Softsign => x / (1.0 + x.abs()),
             Self::Mish => x * softplus(x).tanh(),
             Self::From { offset } => offset as f64 - x,
+            Self::Public { factor, offset } => factor * x + offset,
+            Self::Sin => x.sin(),
+            Self::Atan => x.atan(),
+            Self::Asinh => x.asinh(),
+            Self::Acosh => x.acosh(),
+            // acos(x) = sqrt(2 (1 - x)) (1 + (1 - x) / 12 + ...)
+            Self::AcosRatio if x > 1.0 - 1e-9 => std::f64::consts::SQRT_2,
+            Self::AcosRatio => x.acos() / (1.0 - x).sqrt(),
+        }
+    }
+
+    /// Whether it makes whole numbers of whole numbers.
+    pub(crate) fn keeps_whole(self) -> bool {
+        let whole = |v: f64| v.fract() == 0.0;
+        match self {
+            Self::Relu
+            | Self::Neg
+            | Self::Abs
+            | Self::Not
+            | Self::Sign
+            | Self::Floor
+            | Self::Ceil
+            | Self::Round
+            | Self::Trunc
+            | Self::Square
+            | Self::From { .. } => true,
+            Self::Clip { lo, hi } => lo.is_none_or(whole) && hi.is_none_or(whole),
+            Self::Public { factor, offset } => whole(factor) && whole(offset),
+            _ => false,
         }
     }
 
@@ -143,6 +184,12 @@ impl Pointwise {
             Self::Softsign => "Softsign",
             Self::Mish => "Mish",
             Self::From { .. } => "Negate",
+            Self::Public { .. } => "Scale",
+            Self::Sin => "Sin",
+            Self::Atan => "Atan",
+            Self::Asinh => "Asinh",
+            Self::Acosh => "Acosh",
+            Self::AcosRatio => "Acos",
         }
     }
 }

@@ -49,6 +49,19 @@ impl Reduction {
             .collect()
     }
 
+    /// Whether it makes whole numbers of whole numbers.
+    pub(crate) fn keeps_whole(self) -> bool {
+        matches!(
+            self,
+            Self::Sum | Self::Max | Self::Min | Self::Prod | Self::L1 | Self::SumSquare
+        )
+    }
+
+    /// Whether the result is one of the elements.
+    pub(crate) fn picks(self) -> bool {
+        matches!(self, Self::Max | Self::Min)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sum => "ReduceSum",

@@ -10,6 +10,7 @@ use super::super::float::{Affine, Arithmetic, FloatOp, Pointwise};
 use super::super::graph::{Kind, ValueId};
 use super::super::import::{checked_len, Builder, NodeView, Operand};
 use super::super::tensor::{Data, Tensor};
+use super::elementwise::binary;
 
 /// The four operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +33,31 @@ pub(super) fn import(
         ));
     }
     let (l, r) = (node.need(0)?.clone(), node.need(1)?.clone());
-    let shape = common_shape(b.shape(&l), b.shape(&r))?;
+    Ok(vec![apply(b, operation, &l, &r)?])
+}
+
+/// `l operation r`, broadcast.
+pub(super) fn apply(
+    b: &mut Builder,
+    operation: Operation,
+    l: &Operand,
+    r: &Operand,
+) -> Result<Operand, OpError> {
+    let shape = common_shape(b.shape(l), b.shape(r))?;
     checked_len(&shape)?;
-    let result = match (&l, &r) {
+    let whole = b.is_whole(l) && b.is_whole(r);
+    Ok(match (l, r) {
+        (Operand::Activation(_), _) | (_, Operand::Activation(_))
+            if whole && operation == Operation::Div =>
+        {
+            let op = FloatOp::Arithmetic(Arithmetic::DivWhole);
+            binary(b, op, l, r, Kind::Integer)?
+        }
         (Operand::Constant(l), Operand::Constant(r)) => {
             Operand::Constant(Rc::new(constants(b, operation, l, r, shape)?))
         }
-        (Operand::Activation(_), Operand::Constant(c)) => {
-            affine(b, operation, &l, c, shape, false)?
-        }
-        (Operand::Constant(c), Operand::Activation(_)) => affine(b, operation, &r, c, shape, true)?,
+        (Operand::Activation(_), Operand::Constant(c)) => affine(b, operation, l, c, shape, false)?,
+        (Operand::Constant(c), Operand::Activation(_)) => affine(b, operation, r, c, shape, true)?,
         (Operand::Activation(_), Operand::Activation(_)) => {
             let op = match operation {
                 Operation::Add => Arithmetic::Add,
@@ -49,10 +65,9 @@ pub(super) fn import(
                 Operation::Mul => Arithmetic::Mul,
                 Operation::Div => Arithmetic::Div,
             };
-            arithmetic(b, op, &l, &r)?
+            arithmetic(b, op, l, r)?
         }
-    };
-    Ok(vec![result])
+    })
 }
 
 /// `l op r` of two activations, broadcast.
@@ -226,6 +241,7 @@ fn affine(
             (Some(constants), None)
         }
     };
+    let whole = b.value(id).kind.is_whole() && c.integers().is_some();
     b.push(
         FloatOp::Affine(Affine {
             period,
@@ -236,7 +252,7 @@ fn affine(
         &[id],
         shape,
         row_axis,
-        Kind::Number,
+        if whole { Kind::Integer } else { Kind::Number },
     )
 }
 

@@ -1,6 +1,6 @@
 //! Cast: numbers to a float type are themselves (the graph has one kind of number); indices and labels keep their kind,
 //! an integer label also as a float. To an integer type numbers lose their fraction, to bool they are
-//! compared with 0; both are exact on the quantised operand. Source: ONNX Cast, opset 6 on.
+//! compared with 0; both are exact on the quantised operand. Source: ONNX Cast, opset 6 on; CastLike, opset 15.
 
 use std::rc::Rc;
 
@@ -18,6 +18,44 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         .ok()
         .and_then(|c| DataType::try_from(c).ok());
     let to = to.ok_or_else(|| OpError::invalid(format!("element type {code}")))?;
+    cast(b, node.need(0)?, to)
+}
+
+/// CastLike: to the type of the second operand, of which only the kind of number counts.
+pub(super) fn like(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    let kind = match node.need(1)? {
+        Operand::Activation(id) => b.value(*id).kind.clone(),
+        Operand::Constant(tensor) => match &tensor.data {
+            Data::Float(_) => Kind::Number,
+            // Integers and truth values are not told apart here.
+            Data::Int(_) => {
+                return Err(OpError::unsupported(
+                    "a cast to the type of an integer constant",
+                    "Cast",
+                ))
+            }
+            Data::Text(_) => Kind::Label {
+                labels: Vec::new(),
+                integer: false,
+            },
+        },
+    };
+    let to = match kind {
+        Kind::Number => DataType::Float,
+        Kind::Boolean => DataType::Bool,
+        Kind::Quantized(_) => {
+            return Err(OpError::unsupported(
+                "a cast to the type of a quantised tensor",
+                "QuantizeLinear",
+            ))
+        }
+        Kind::Label { integer: false, .. } => DataType::String,
+        Kind::Integer | Kind::Index | Kind::Label { .. } => DataType::Int64,
+    };
+    cast(b, node.need(0)?, to)
+}
+
+fn cast(b: &mut Builder, x: &Operand, to: DataType) -> Result<Vec<Operand>, OpError> {
     let float = matches!(
         to,
         DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16
@@ -39,7 +77,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
             "casts between number types, and of labels to integers or strings",
         ))
     };
-    let x = node.need(0)?.clone();
+    let x = x.clone();
     let id = match &x {
         Operand::Constant(tensor) => {
             let data = match &tensor.data {
@@ -91,6 +129,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
             (copy, Kind::Label { labels, integer })
         }
         Kind::Label { .. } => return refuse("a label"),
+        Kind::Quantized(_) => return refuse("quantised integers"),
         _ => return refuse("numbers"),
     };
     Ok(vec![b.push(op, &[id], shape, row_axis, kind)?])

@@ -23,11 +23,9 @@ pub(super) fn binary(
         Aligned::Constants(numbers) => {
             let values: Vec<&[f64]> = numbers.iter().map(Vec::as_slice).collect();
             let result = op.eval(&values);
-            let data = if kind == Kind::Boolean {
-                Data::Int(result.iter().map(|&v| v as i64).collect())
-            } else {
-                Data::Float(result)
-            };
+            let whole =
+                kind == Kind::Boolean || (b.is_whole(l) && b.is_whole(r) && op.keeps_whole());
+            let data = Data::of(result, whole);
             Ok(Operand::Constant(Rc::new(Tensor { shape, data })))
         }
         Aligned::Activations(ids, row_axis) => b.push(op, &ids, shape, row_axis, kind),

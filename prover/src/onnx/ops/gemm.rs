@@ -5,16 +5,20 @@ use super::super::error::OpError;
 use super::super::float::{Arithmetic, FloatOp, Linear};
 use super::super::graph::Kind;
 use super::super::import::{Builder, NodeView, Operand};
-use super::broadcast::{arithmetic, broadcast_indices, common_shape};
+use super::broadcast::{apply, arithmetic, broadcast_indices, common_shape, Operation};
+use super::linear_map::scaled;
+use super::matmul::product;
+use super::transpose::transposed;
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
-    let Operand::Activation(a) = *node.need(0)? else {
-        return Err(OpError::unsupported(
-            "a product whose left factor is constant",
-            "Gemm of an activation by a constant",
-        ));
+    let (Operand::Activation(a), Operand::Constant(weights)) = (node.need(0)?, node.need(1)?)
+    else {
+        return general(b, node);
     };
-    let weights = node.constant(1, "the right factor of the product")?;
+    let (a, weights) = (*a, weights.clone());
+    if node.int("transA", 0) != 0 && b.value(a).row_axis.is_none() {
+        return general(b, node);
+    }
     let (&[rows, k], &[b0, b1]) = (b.value(a).shape.as_slice(), weights.shape.as_slice()) else {
         return Err(OpError::invalid("both factors must be matrices"));
     };
@@ -62,9 +66,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
             }
         }
         Some(c @ Operand::Activation(_)) if beta == 1.0 => addend = Some(c.clone()),
-        Some(Operand::Activation(_)) => {
-            return Err(OpError::unsupported("beta times an activation", "beta = 1"))
-        }
+        Some(c @ Operand::Activation(_)) => addend = Some(scaled(b, c, beta, 0.0)?),
     }
     let op = Linear {
         inputs: k,
@@ -83,6 +85,34 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         Some(c) => arithmetic(b, Arithmetic::Add, &y, &c)?,
         None => y,
     }])
+}
+
+/// Two activations, a constant on the left, or a transposed activation: a product, scaled, and a sum.
+fn general(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    let mut factors = Vec::with_capacity(2);
+    for (i, attribute) in ["transA", "transB"].into_iter().enumerate() {
+        let factor = node.need(i)?.clone();
+        if b.shape(&factor).len() != 2 {
+            return Err(OpError::invalid("both factors must be matrices"));
+        }
+        factors.push(match node.int(attribute, 0) {
+            0 => factor,
+            _ => transposed(b, &factor, &[1, 0])?,
+        });
+    }
+    let mut y = product(b, &factors[0], &factors[1])?;
+    let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
+    if alpha != 1.0 {
+        y = scaled(b, &y, alpha, 0.0)?;
+    }
+    let Some(c) = node.input(2).cloned() else {
+        return Ok(vec![y]);
+    };
+    let c = match beta {
+        1.0 => c,
+        beta => scaled(b, &c, beta, 0.0)?,
+    };
+    Ok(vec![apply(b, Operation::Add, &y, &c)?])
 }
 
 /// `alpha W` as [m, k], from [m, k] if `transposed`, else from [k, m].

@@ -16,16 +16,12 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     Ok(vec![b.push(op, &[id], shape, row_axis, Kind::Boolean)?])
 }
 
-/// The operand, if it is one of truth values. An input is not: nothing proves that it holds bits.
+/// The operand, if it is one of truth values.
 pub(super) fn truth(b: &Builder, x: &Operand) -> Result<Operand, OpError> {
     match x {
         Operand::Activation(id) if b.value(*id).kind != Kind::Boolean => Err(OpError::unsupported(
             "logic on numbers",
             "logic on the results of comparisons",
-        )),
-        Operand::Activation(id) if b.is_input(*id) => Err(OpError::unsupported(
-            "logic on an input of truth values",
-            "an input of numbers, compared with 0.5",
         )),
         _ => Ok(x.clone()),
     }

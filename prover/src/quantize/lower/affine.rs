@@ -19,14 +19,19 @@ impl Lowering<'_> {
         let x = self.tensor(input);
         let x = self.narrow(&x)?;
         let n = x.scalars.len();
+        let whole = self.makes_whole();
         let scale: Vec<f64> = (0..n).map(|i| op.scale_at(i)).collect();
         let offset: Vec<f64> = (0..n).map(|i| op.offset_at(i)).collect();
         // Whole numbers and bits get the model's scale here.
-        let shift = s.min(x.scale);
-        let d = self.extra_bits(1, x.scale, &scale);
+        let shift = if whole { 0 } else { s.min(x.scale) };
+        let bits = if whole {
+            0
+        } else {
+            s + self.extra_bits(1, x.scale, &scale)
+        };
         let weights = LinearWeights {
-            weights: self.integer_weights(&scale, s + d)?,
-            biases: self.integer_biases(&offset, x.scale + s + d)?,
+            weights: self.integer_weights(&scale, bits)?,
+            biases: self.integer_biases(&offset, x.scale + bits)?,
         };
         self.weights.diagonal.push(weights);
         let scalars = self.emit(Op::Diagonal {
@@ -36,7 +41,7 @@ impl Lowering<'_> {
         })?;
         self.settled(Fixed {
             scalars,
-            scale: x.scale + s + d - shift,
+            scale: x.scale + bits - shift,
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Sum and difference: `2^(f - f_l) l +- 2^(f - f_r) r` at f = max(f_l, f_r); exact. Product:
 //! `round_shift(l r, min(f_l, f_r))` at max(f_l, f_r). Greatest: `r + relu(l - r)`, exact. Quotient: see
-//! quotient.rs. Logic on bits: `l r`, `l + r - l r`, `l + r - 2 l r`, exact.
+//! quotient.rs and remainder.rs. Logic on bits: `l r`, `l + r - l r`, `l + r - 2 l r`, exact.
 
 use super::super::error::QuantizeError;
 use super::super::skeleton::Activation;
@@ -38,6 +38,9 @@ impl Lowering<'_> {
                 return self.weighted(&l, &excess, (1, -1), Activation::None);
             }
             Arithmetic::Div => return self.quotient(&l, &r),
+            Arithmetic::DivWhole => return self.whole_quotient(&l, &r),
+            Arithmetic::Mod => return self.remainder(&l, &r, false),
+            Arithmetic::Fmod => return self.remainder(&l, &r, true),
             Arithmetic::And => bits(1, 0),
             Arithmetic::Or => bits(-1, 1),
             Arithmetic::Xor => bits(-2, 1),

@@ -127,6 +127,7 @@ impl Lowering<'_> {
     ) -> Result<Fixed, QuantizeError> {
         let s = self.options.scale_bits;
         let x = self.tensor(input);
+        let x = self.fractional(x)?;
         let x = self.narrow(&x)?;
         let len = x.scalars.len();
         let scale = x.scale;

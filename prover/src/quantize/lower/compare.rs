@@ -11,7 +11,7 @@ use super::super::skeleton::{Activation, ScalarId};
 use super::{Fixed, Formula, Lowering};
 use crate::onnx::{Relation, Threshold};
 
-const NOT: Formula = Formula {
+pub(super) const NOT: Formula = Formula {
     left: -1,
     constant: 1,
     ..Formula::ZERO

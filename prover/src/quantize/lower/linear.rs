@@ -19,12 +19,17 @@ impl Lowering<'_> {
         }
         let x = self.narrow(&x)?;
         // Whole numbers and bits get the model's scale here.
-        let shift = s.min(x.scale);
-        let d = self.extra_bits(op.inputs, x.scale, &op.weights);
-        let integers = self.integer_weights(&op.weights, s + d)?;
-        let bias = self.corrected_bias(op, &integers, s + d, input);
+        let whole = self.makes_whole();
+        let shift = if whole { 0 } else { s.min(x.scale) };
+        let bits = if whole {
+            0
+        } else {
+            s + self.extra_bits(op.inputs, x.scale, &op.weights)
+        };
+        let integers = self.integer_weights(&op.weights, bits)?;
+        let bias = self.corrected_bias(op, &integers, bits, input);
         let weights = LinearWeights {
-            biases: self.integer_biases(&bias, x.scale + s + d)?,
+            biases: self.integer_biases(&bias, x.scale + bits)?,
             weights: integers,
         };
         self.weight_count = self.weight_count.saturating_add(op.weights.len());
@@ -43,7 +48,7 @@ impl Lowering<'_> {
         })?;
         self.settled(Fixed {
             scalars,
-            scale: x.scale + s + d - shift,
+            scale: x.scale + bits - shift,
         })
     }
 

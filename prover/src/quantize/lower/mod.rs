@@ -9,6 +9,7 @@
 mod affine;
 mod arithmetic;
 mod axis;
+mod combination;
 mod compare;
 mod convolution;
 mod decision;
@@ -17,6 +18,7 @@ mod pointwise;
 mod quantized;
 mod quotient;
 mod reduce;
+mod remainder;
 mod rounding;
 mod table;
 mod trees;
@@ -88,6 +90,7 @@ pub(crate) struct Lowered {
 pub(crate) struct Lowering<'a> {
     graph: &'a Graph,
     means: &'a [Vec<f64>],
+    greatest: &'a [f64],
     options: &'a QuantizeOptions,
     widths: Widths,
     ops: Vec<Op>,
@@ -115,17 +118,25 @@ pub(crate) struct Lowering<'a> {
     layer: usize,
 }
 
-/// Lowers a graph with its declared inputs and widths; `means` are the values' means over calibration rows,
-/// empty where there are none.
+/// What calibration rows tell of the graph's values; empty where there are none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen<'a> {
+    /// Means of each value's elements.
+    pub(crate) means: &'a [Vec<f64>],
+    /// Greatest magnitude of each value.
+    pub(crate) greatest: &'a [f64],
+}
+
+/// Lowers a graph with its declared inputs and widths.
 pub(crate) fn lower(
     graph: &Graph,
     inputs: &[InputSpec],
-    means: &[Vec<f64>],
+    seen: Seen<'_>,
     widths: Widths,
     options: &QuantizeOptions,
     reveal: Reveal,
 ) -> Result<Lowered, QuantizeError> {
-    let mut lowering = Lowering::new(graph, means, options, widths);
+    let mut lowering = Lowering::new(graph, seen, options, widths);
     lowering.inputs(inputs)?;
     for layer in 0..graph.nodes.len() {
         lowering.layer = layer;
@@ -177,12 +188,7 @@ pub(crate) fn lower(
 }
 
 impl<'a> Lowering<'a> {
-    fn new(
-        graph: &'a Graph,
-        means: &'a [Vec<f64>],
-        options: &'a QuantizeOptions,
-        widths: Widths,
-    ) -> Self {
+    fn new(graph: &'a Graph, seen: Seen<'a>, options: &'a QuantizeOptions, widths: Widths) -> Self {
         let uses = graph.uses();
         let producers = graph.producers();
         let mut takes_relu = vec![false; graph.nodes.len()];
@@ -203,7 +209,8 @@ impl<'a> Lowering<'a> {
         }
         Self {
             graph,
-            means,
+            means: seen.means,
+            greatest: seen.greatest,
             options,
             widths,
             ops: Vec::new(),
@@ -251,6 +258,7 @@ impl<'a> Lowering<'a> {
             FloatOp::Linear(op) => self.linear(op, node.inputs[0], activation)?,
             FloatOp::Convolution(op) => self.convolution(op, node.inputs[0], activation)?,
             FloatOp::Affine(op) => self.affine(op, node.inputs[0], activation)?,
+            FloatOp::Combination(op) => self.combination(op, node.inputs[0])?,
             FloatOp::Arithmetic(op) => {
                 self.arithmetic(*op, node.inputs[0], node.inputs[1], activation)?
             }
@@ -289,8 +297,29 @@ impl<'a> Lowering<'a> {
                 }
             }
         };
+        self.check_saturation(node.output, &made)?;
         self.tensors[node.output] = Some(made);
         Ok(())
+    }
+
+    /// Whether the calibration rows stay within what [`Self::narrow`] leaves of a value where it is used.
+    fn check_saturation(&self, value: usize, made: &Fixed) -> Result<(), QuantizeError> {
+        let limit = self.options.activation_bits;
+        if made
+            .scalars
+            .iter()
+            .all(|&id| self.interval(id).bits() <= limit)
+        {
+            return Ok(());
+        }
+        let bound = 2f64.powi((self.narrow_bits(made.scale) - made.scale) as i32);
+        match self.greatest.get(value) {
+            Some(&greatest) if greatest > bound => Err(self.refuse(format!(
+                "a calibration row makes it {greatest:.4e}, and the integer model saturates at {bound:.4e}; lower \
+                 scale_bits, or scale the features down before the model"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The tensor of a value.
@@ -301,7 +330,12 @@ impl<'a> Lowering<'a> {
     }
 
     fn output(&mut self, port: &Port) -> Result<OutputSpec, QuantizeError> {
-        let Fixed { mut scalars, scale } = self.tensor(port.value);
+        let mut made = self.tensor(port.value);
+        if port.kind == Kind::Integer {
+            // Whole numbers at any scale: nothing is lost.
+            made = self.rescaled_down(made, 0)?;
+        }
+        let Fixed { mut scalars, scale } = made;
         let mut affine = None;
         if let Some(dequantized) = self.dequantized(port.value) {
             let Dequantized { scales, zero, .. } = dequantized;
@@ -330,11 +364,10 @@ impl<'a> Lowering<'a> {
             shape: port.shape.iter().map(|&d| d as u32).collect(),
             scalars,
             kind: match &port.kind {
-                Kind::Number | Kind::Integer => {
-                    affine.unwrap_or(OutputKind::Fixed { scale_bits: scale })
+                Kind::Number => affine.unwrap_or(OutputKind::Fixed { scale_bits: scale }),
+                Kind::Quantized(_) | Kind::Integer | Kind::Index | Kind::Boolean => {
+                    OutputKind::Integer
                 }
-                Kind::Quantized(_) => OutputKind::Integer,
-                Kind::Index | Kind::Boolean => OutputKind::Integer,
                 Kind::Label { labels, integer } => OutputKind::Label {
                     labels: labels.clone(),
                     integer: *integer,
@@ -447,9 +480,7 @@ impl<'a> Lowering<'a> {
         wide.sort_unstable();
         wide.dedup();
         if !wide.is_empty() {
-            // At least 2^11 in magnitude, whatever the tensor's scale.
-            let bits = (self.options.scale_bits + 19).max(tensor.scale + 11);
-            let bound = 1i64 << bits.min(limit);
+            let bound = 1i64 << self.narrow_bits(tensor.scale);
             let made = self.clamp(&wide, -bound, bound)?;
             self.narrowed.extend(wide.into_iter().zip(made));
         }
@@ -462,6 +493,17 @@ impl<'a> Lowering<'a> {
             scalars,
             scale: tensor.scale,
         })
+    }
+
+    /// log2 of the magnitude that wide operands are clamped to; at least 2^11 units of 1, whatever the scale.
+    fn narrow_bits(&self, scale: u32) -> u32 {
+        let bits = (self.options.scale_bits + 19).max(scale + 11);
+        bits.min(self.options.activation_bits)
+    }
+
+    /// A tensor of whole numbers gets the model's scale, so that fractions of it can be told.
+    pub(crate) fn fractional(&mut self, t: Fixed) -> Result<Fixed, QuantizeError> {
+        self.rescaled_up(t, self.options.scale_bits)
     }
 
     /// The tensor with at least this many fractional bits.

@@ -5,10 +5,13 @@
 //! x (Gelu, Elu, Softplus, Mish) are relu and a table of the bounded rest.
 
 use super::super::error::QuantizeError;
-use super::super::function::Curve;
+use super::super::function::{Curve, Span};
 use super::super::skeleton::Activation;
 use super::{Fixed, Formula, Lowering};
 use crate::onnx::Pointwise;
+
+/// Fractional bits of a public factor, at most.
+const FACTOR_BITS: u32 = 24;
 
 impl Lowering<'_> {
     pub(super) fn pointwise(
@@ -16,8 +19,11 @@ impl Lowering<'_> {
         op: Pointwise,
         input: usize,
     ) -> Result<Fixed, QuantizeError> {
-        let x = self.tensor(input);
+        let mut x = self.tensor(input);
         let s = self.options.scale_bits;
+        if !op.keeps_whole() {
+            x = self.fractional(x)?;
+        }
         match op {
             Pointwise::Relu => {
                 let relu = Formula {
@@ -133,6 +139,16 @@ impl Lowering<'_> {
                 let x = self.narrow(&x)?;
                 self.reciprocal(&x)
             }
+            Pointwise::Public { factor, offset } => self.public_affine(&x, factor, offset),
+            Pointwise::Sin => self.sin(&x),
+            Pointwise::AcosRatio => self.function(Curve::AcosRatio, &x, s + 4),
+            Pointwise::Acosh => {
+                let x = self.narrow(&x)?;
+                let spans = Span::growing(1 << x.scale, self.options.log_segments);
+                self.wide_function(Curve::Acosh, &x, &spans, s + 8)
+            }
+            Pointwise::Atan => self.odd(&x, Curve::Atan),
+            Pointwise::Asinh => self.odd(&x, Curve::Asinh),
             Pointwise::Softsign => {
                 let x = self.narrow(&x)?;
                 let size = self.magnitude(&x.scalars)?;
@@ -190,6 +206,69 @@ impl Lowering<'_> {
         Ok(Fixed {
             scalars: self.local(&x.scalars, &x.scalars, formula)?,
             scale: x.scale,
+        })
+    }
+
+    /// `factor x + offset`: exact for whole numbers, else the factor has up to 24 fractional bits.
+    fn public_affine(
+        &mut self,
+        x: &Fixed,
+        factor: f64,
+        offset: f64,
+    ) -> Result<Fixed, QuantizeError> {
+        let x = self.narrow(x)?;
+        let widest = x.scalars.iter().map(|&id| self.interval(id).bits()).max();
+        let size = factor.abs().max(1.0).log2().ceil() as u32;
+        let room = 59u32.saturating_sub(widest.unwrap_or(0) + size);
+        let bits = if factor.fract() == 0.0 {
+            0
+        } else {
+            // Less than 2^31 with its fraction.
+            room.min(FACTOR_BITS).min(30u32.saturating_sub(size))
+        };
+        self.scaled(&x, (factor, offset), bits)
+    }
+
+    /// Sine: `x - 2 pi q`, q the nearest whole number to `x / 2 pi`, in a table over one period. The period is rounded to
+    /// S + 12 fractional bits, so the argument is off by q half units of that.
+    fn sin(&mut self, x: &Fixed) -> Result<Fixed, QuantizeError> {
+        let s = self.options.scale_bits;
+        let x = self.rescaled_down(x.clone(), s + 12)?;
+        let x = self.rescaled_up(x, s + 12)?;
+        let x = self.narrow(&x)?;
+        let turn = std::f64::consts::TAU;
+        let turns = Formula {
+            left: (2f64.powi(16) / turn).round() as i64,
+            shift: 16 + x.scale,
+            ..Formula::ZERO
+        };
+        let q = self.local(&x.scalars, &x.scalars, turns)?;
+        let rest = Formula {
+            left: 1,
+            right: -((turn * 2f64.powi(x.scale as i32)).round() as i64),
+            ..Formula::ZERO
+        };
+        let rest = Fixed {
+            scalars: self.local(&x.scalars, &q, rest)?,
+            scale: x.scale,
+        };
+        self.function(Curve::Sin, &rest, s + 4)
+    }
+
+    /// An odd function by tables of its positive half.
+    fn odd(&mut self, x: &Fixed, curve: Curve) -> Result<Fixed, QuantizeError> {
+        let x = self.narrow(x)?;
+        let (size, sign) = self.size_and_sign(&x)?;
+        let size = Fixed {
+            scalars: size,
+            scale: x.scale,
+        };
+        let spans = Span::growing(0, self.options.log_segments);
+        let y = self.wide_function(curve, &size, &spans, self.options.scale_bits + 8)?;
+        let Some(sign) = sign else { return Ok(y) };
+        Ok(Fixed {
+            scalars: self.signed(&sign, &y.scalars)?,
+            scale: y.scale,
         })
     }
 

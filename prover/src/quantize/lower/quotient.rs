@@ -27,24 +27,7 @@ impl Lowering<'_> {
         };
         let (l_size, l_sign) = self.size_and_sign(&l)?;
         let (r_size, r_sign) = self.size_and_sign(&r)?;
-        let below_one = |id: &ScalarId| self.interval(*id).lo < 1;
-        let divisor = if r_size.iter().any(below_one) {
-            let excess = Formula {
-                left: 1,
-                constant: -1,
-                activation: Activation::Relu,
-                ..Formula::ZERO
-            };
-            let excess = self.local(&r_size, &r_size, excess)?;
-            let one_more = Formula {
-                left: 1,
-                constant: 1,
-                ..Formula::ZERO
-            };
-            self.local(&excess, &excess, one_more)?
-        } else {
-            r_size
-        };
+        let divisor = self.at_least_one_unit(r_size)?;
         let widest = l_size.iter().map(|id| self.interval(*id).bits()).max();
         if up > 40 || widest.unwrap_or(0) + up > 60 {
             return Err(self.refuse("the quotient's operands are too wide; lower scale_bits"));
@@ -54,8 +37,43 @@ impl Lowering<'_> {
             denominators: divisor,
             scale_bits: up,
         })?;
-        // 2 [signs agree] - 1, from the signs that can be negative.
-        let agree = match (l_sign, r_sign) {
+        let scalars = match self.signs_agree(l_sign, r_sign)? {
+            None => quotients,
+            Some(agree) => self.signed(&agree, &quotients)?,
+        };
+        Ok(Fixed { scalars, scale })
+    }
+
+    /// Divisors, those of zero replaced by one unit.
+    pub(super) fn at_least_one_unit(
+        &mut self,
+        sizes: Vec<ScalarId>,
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
+        if sizes.iter().all(|id| self.interval(*id).lo >= 1) {
+            return Ok(sizes);
+        }
+        let excess = Formula {
+            left: 1,
+            constant: -1,
+            activation: Activation::Relu,
+            ..Formula::ZERO
+        };
+        let excess = self.local(&sizes, &sizes, excess)?;
+        let one_more = Formula {
+            left: 1,
+            constant: 1,
+            ..Formula::ZERO
+        };
+        self.local(&excess, &excess, one_more)
+    }
+
+    /// Bits that say whether two signs agree, where any of them can be negative.
+    pub(super) fn signs_agree(
+        &mut self,
+        l: Option<Vec<ScalarId>>,
+        r: Option<Vec<ScalarId>>,
+    ) -> Result<Option<Vec<ScalarId>>, QuantizeError> {
+        Ok(match (l, r) {
             (None, None) => None,
             (Some(sign), None) | (None, Some(sign)) => Some(sign),
             (Some(l), Some(r)) => {
@@ -68,12 +86,7 @@ impl Lowering<'_> {
                 };
                 Some(self.local(&l, &r, same)?)
             }
-        };
-        let scalars = match agree {
-            None => quotients,
-            Some(agree) => self.signed(&agree, &quotients)?,
-        };
-        Ok(Fixed { scalars, scale })
+        })
     }
 
     /// `x` where the bit is 1, `-x` where it is 0.
@@ -92,7 +105,7 @@ impl Lowering<'_> {
 
     /// `|x|`, and the bits `x >= 0` where some x can be negative.
     #[allow(clippy::type_complexity)] // magnitudes and signs
-    fn size_and_sign(
+    pub(super) fn size_and_sign(
         &mut self,
         x: &Fixed,
     ) -> Result<(Vec<ScalarId>, Option<Vec<ScalarId>>), QuantizeError> {

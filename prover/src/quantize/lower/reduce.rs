@@ -27,7 +27,10 @@ impl Lowering<'_> {
         input: usize,
     ) -> Result<Fixed, QuantizeError> {
         let x = self.tensor(input);
-        let x = self.narrow(&x)?;
+        let mut x = self.narrow(&x)?;
+        if !op.keeps_whole() {
+            x = self.fractional(x)?;
+        }
         let terms = self.along(axis, &x);
         let scale = x.scale;
         let scalars = match op {
@@ -247,6 +250,7 @@ impl Lowering<'_> {
         input: usize,
     ) -> Result<Fixed, QuantizeError> {
         let x = self.tensor(input);
+        let x = self.fractional(x)?;
         let x = self.narrow(&x)?;
         let terms = self.along(axis, &x);
         let mean = self.mean(terms, x.scale)?;

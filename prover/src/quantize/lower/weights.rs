@@ -9,6 +9,7 @@
 
 use super::super::error::QuantizeError;
 use super::Lowering;
+use crate::onnx::Kind;
 
 /// How far wide layers may make the scale drift above the model's.
 const MAX_DRIFT: u32 = 8;
@@ -39,6 +40,12 @@ impl Lowering<'_> {
             0
         };
         structural.min(drift).max(small).max(undamped)
+    }
+
+    /// Whether the node being lowered makes whole numbers, by whole weights of whole numbers.
+    pub(super) fn makes_whole(&self) -> bool {
+        let node = &self.graph.nodes[self.layer];
+        self.graph.values[node.output].kind == Kind::Integer
     }
 
     /// Weights with `bits` fractional bits.

@@ -8,6 +8,7 @@ use super::super::super::error::OpError;
 use super::super::super::float::{Quantized, Rule, Scale};
 use super::super::super::graph::{Kind, ValueId};
 use super::super::super::import::{axis_of, checked_len, Builder, NodeView, Operand};
+use super::super::window::Windows;
 use super::{activation, push, requantised, result_scale, Activation};
 
 pub(in super::super) fn global_pool(
@@ -115,74 +116,39 @@ pub(in super::super) fn pool(
 ) -> Result<Vec<Operand>, OpError> {
     let x = activation(b, node, 0)?;
     let y = result_scale(b, node, 3, x.scale.element)?;
+    if node.int("channels_last", 0) != 0 {
+        return Err(OpError::unsupported("channels_last", "channels first"));
+    }
     let value = b.value(x.id);
-    let (&[n, c, height, width], row_axis) = (value.shape.as_slice(), value.row_axis) else {
-        return Err(OpError::unsupported(
-            "a pool of other than two spatial dimensions",
-            "[N, C, H, W]",
-        ));
-    };
-    let plain = node.int("ceil_mode", 0) == 0
-        && node.int("channels_last", 0) == 0
-        && matches!(node.text("auto_pad")?, None | Some("NOTSET" | "VALID"))
-        && node
-            .ints("dilations")
-            .is_none_or(|d| d.iter().all(|&d| d == 1));
-    if !plain {
-        return Err(OpError::unsupported(
-            "ceil_mode, dilations, channels_last or auto_pad SAME",
-            "explicit pads, channels first",
-        ));
+    let (shape, row_axis) = (value.shape.clone(), value.row_axis);
+    if row_axis.is_some_and(|row| row > 1) {
+        return Err(OpError::mixes_rows("windows over the batch dimension"));
     }
-    let sizes = |name: &str, default: &[i64]| -> Result<Vec<usize>, OpError> {
-        let values = node.ints(name).unwrap_or(default).iter();
-        let values: Option<Vec<usize>> = values.map(|&v| usize::try_from(v).ok()).collect();
-        let fits =
-            |v: &Vec<usize>| v.len() == default.len() && v.iter().all(|&v| v <= height.max(width));
-        values
-            .filter(fits)
-            .ok_or_else(|| OpError::invalid(format!("{name} of a pool")))
-    };
-    let kernel = sizes("kernel_shape", &[0, 0])?;
-    let strides = sizes("strides", &[1, 1])?;
-    let pads = sizes("pads", &[0, 0, 0, 0])?;
+    let windows = Windows::of(node, &shape)?;
+    let result = windows.result();
     let count_pads = node.int("count_include_pad", 0) != 0;
-    let extent = |i: usize, size: usize| {
-        let room = (size + pads[i] + pads[i + 2]).checked_sub(kernel[i])?;
-        let fits = kernel[i] > pads[i].max(pads[i + 2]) && strides[i] > 0;
-        fits.then(|| room / strides[i] + 1)
-    };
-    let (Some(rows), Some(columns)) = (extent(0, height), extent(1, width)) else {
-        return Err(OpError::invalid("the kernel does not fit"));
-    };
-    let shape = vec![n, c, rows, columns];
-    let results = checked_len(&shape)?;
-    b.count(results.saturating_mul(kernel[0] * kernel[1]))?;
-    let along = |i: usize, at: usize, size: usize| {
-        let from = (at * strides[i]).saturating_sub(pads[i]);
-        from..(at * strides[i] + kernel[i])
-            .saturating_sub(pads[i])
-            .min(size)
-    };
-    let mut windows = Vec::with_capacity(results);
-    let mut rules = Vec::new();
-    for plane in 0..n * c {
-        for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
-            let (ys, xs) = (along(0, row, height), along(1, column, width));
-            let at = |y: usize, x: usize| ((plane * height + y) * width + x) as u32;
-            let window: Vec<u32> = ys.flat_map(|y| xs.clone().map(move |x| at(y, x))).collect();
-            let count = if count_pads {
-                kernel[0] * kernel[1]
-            } else {
-                window.len()
-            };
-            // Planes repeat each other's rules.
-            if plane == 0 {
-                rules.push(mean(x.scale, y, count));
-            }
-            windows.push(window);
+    let (mut all, mut rules) = (Vec::new(), Vec::new());
+    for window in windows.each() {
+        let inside: Vec<u32> = window
+            .elements
+            .iter()
+            .flatten()
+            .map(|&p| p as u32)
+            .collect();
+        if inside.is_empty() {
+            return Err(OpError::unsupported(
+                "a window of padding alone",
+                "smaller pads",
+            ));
         }
+        let count = if count_pads {
+            window.padded
+        } else {
+            inside.len()
+        };
+        rules.push(mean(x.scale, y, count));
+        all.push(inside);
     }
-    let sums = sums(b, x, windows, shape, row_axis)?;
+    let sums = sums(b, x, all, result, row_axis)?;
     Ok(vec![requantised(b, sums, rules, 1, y)?])
 }
