@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use clearproof_prover::onnx;
+use clearproof_prover::quantize::skeleton::{IntegerModel, Op};
 use clearproof_prover::quantize::{quantize, quantize_input, QuantizeOptions, Values};
 use serde_json::Value;
 
@@ -94,6 +95,14 @@ fn argmax(v: &[f64]) -> usize {
     (0..v.len()).fold(0, |best, i| if v[i] > v[best] { i } else { best })
 }
 
+/// A row as the model's input integers.
+fn integers(model: &IntegerModel, row: &[Vec<f64>]) -> Vec<i64> {
+    let inputs = row.iter().zip(&model.skeleton.inputs);
+    let each = inputs.flat_map(|(values, spec)| values.iter().enumerate().map(move |v| (spec, v)));
+    each.map(|(spec, (i, &v))| quantize_input(spec, i, v).expect("finite").0)
+        .collect()
+}
+
 fn compare(name: &str, calibrated: bool) {
     let Some(models) = models() else { return };
     let folder = models.join(name);
@@ -109,17 +118,7 @@ fn compare(name: &str, calibrated: bool) {
     let (mut worst, mut float_worst, mut sum, mut count) = (0f64, 0f64, 0f64, 0usize);
     let started = std::time::Instant::now();
     for (r, row) in rows.iter().enumerate() {
-        let integers: Vec<i64> = row
-            .iter()
-            .zip(&model.skeleton.inputs)
-            .flat_map(|(values, spec)| {
-                values
-                    .iter()
-                    .enumerate()
-                    .map(move |(i, &v)| quantize_input(spec, i, v).expect("finite").0)
-            })
-            .collect();
-        let outputs = model.outputs_of(&model.eval(&integers));
+        let outputs = model.outputs_of(&model.eval(&integers(&model, row)));
         let floats = graph.eval(row);
         for (name, values) in &expected {
             let at = outputs
@@ -187,11 +186,75 @@ fn compare(name: &str, calibrated: bool) {
     assert!(worst <= TOLERANCE * size, "{name}: {worst}");
 }
 
+/// Every output is onnxruntime's, bit for bit, of the integer model and of the graph.
+fn equal(name: &str) {
+    let Some(models) = models() else { return };
+    let folder = models.join(name);
+    let bytes = std::fs::read(folder.join("model.onnx")).expect("model.onnx");
+    let graph = onnx::load(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let quantized = quantize(&graph, &[], &QuantizeOptions::default())
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    let model = quantized.model;
+    model.check().expect("a valid model");
+    let (rows, expected) = case(&folder);
+    for (r, row) in rows.iter().enumerate() {
+        let outputs = model.outputs_of(&model.eval(&integers(&model, row)));
+        let floats = graph.eval(row);
+        for (name, values) in &expected {
+            let part = &values[r * values.len() / rows.len()..(r + 1) * values.len() / rows.len()];
+            let theirs: Vec<f32> = part.iter().map(|&v| v as f32).collect();
+            let at = outputs.iter().position(|o| o.name == *name);
+            let at = at.unwrap_or_else(|| panic!("{folder:?}: no output {name}"));
+            let Values::Numbers(numbers) = &outputs[at].values else {
+                panic!("{folder:?}: {name} holds no numbers");
+            };
+            for ours in [numbers, &floats[at]] {
+                let ours: Vec<f32> = ours.iter().map(|&v| v as f32).collect();
+                assert_eq!(ours, theirs, "{folder:?}: {name}, row {r}");
+            }
+        }
+    }
+    let skeleton = &model.skeleton;
+    let shift = |op: &Op| match op {
+        Op::Local { shift, .. } => Some(*shift),
+        _ => None,
+    };
+    println!(
+        "{name}: {} rows equal, weights {} bits {} bias {} ops {} greatest shift {:?}, {} notes",
+        rows.len(),
+        graph.parameters(),
+        skeleton.weight_bits,
+        skeleton.bias_bits,
+        skeleton.ops.len(),
+        skeleton.ops.iter().filter_map(shift).max(),
+        quantized.roundings.len(),
+    );
+    for note in &quantized.roundings {
+        println!("    {note:?}");
+    }
+}
+
+/// Refused in one sentence that says why and what to do.
+fn dynamic(name: &str) {
+    let Some(models) = models() else { return };
+    let bytes = std::fs::read(models.join(name).join("model.onnx")).expect("model.onnx");
+    let sentence = onnx::load(&bytes).expect_err(name).to_string();
+    println!("{name}: {sentence}");
+    assert!(sentence.contains("depends on the input at run time"));
+    assert!(sentence.contains("static quantisation"));
+}
+
 macro_rules! models {
     ($calibrated:literal: $($name:ident)*) => { $(
         #[test]
         fn $name() {
             compare(stringify!($name), $calibrated);
+        }
+    )* };
+    ($check:ident: $($name:ident)*) => { $(
+        #[test]
+        fn $name() {
+            $check(stringify!($name));
         }
     )* };
 }
@@ -240,6 +303,13 @@ models! { true:
     ridge_minmax
     robust_logreg
     torch_cnn_dyn_dynb
+    torch_gru_dyn_dynb
+    torch_gru_dyn_fix1
+    torch_lstm_dyn_dynb
+    torch_lstm_dyn_fix1
+    torch_lstm_legacy_dynb
+    torch_transformer_dyn_fix1
+    torch_transformer_legacy_dynb
     torch_cnn_dyn_fix1
     torch_cnn_legacy_dynb
 }
@@ -266,5 +336,26 @@ mod trees {
         lgbmr
         xgb_iris
         xgbr
+    }
+}
+
+/// Quantised networks: every output is onnxruntime's, bit for bit.
+mod quantised {
+    use super::{dynamic, equal};
+
+    models! { equal:
+        q_cnn_qdq_s8s8_pc
+        q_cnn_qop_u8s8
+        q_resnetish_qdq_u8s8
+        q_resnetish_qop_u8s8
+        q_mlp_qdq_s8s8_pc
+        q_mlp_qdq_u8s8
+        q_mlp_qop_u8s8
+    }
+
+    models! { dynamic:
+        q_cnn_dynamic
+        q_mlp_dynamic
+        q_resnetish_dynamic
     }
 }

@@ -5,7 +5,9 @@
 //! value of the graph depends on the inputs. A value's *row axis* is where its batch dimension lies; the
 //! graph is built with one row, so that extent is 1.
 
-use super::float::FloatOp;
+use std::collections::BTreeSet;
+
+use super::float::{Element, FloatOp, Quantized};
 use crate::quantize::skeleton::{InputEncoding, Missing};
 
 /// Number of a value.
@@ -22,6 +24,8 @@ pub enum Kind {
     Boolean,
     /// Integer indices, exact.
     Index,
+    /// Integers of a quantised tensor, exact.
+    Quantized(Element),
     /// Indices into a table of labels.
     Label {
         /// The labels.
@@ -81,6 +85,8 @@ pub struct Port {
     /// Element type code of `TensorProto.DataType`, 0 where unknown.
     pub(crate) element_type: i32,
     pub(crate) value: ValueId,
+    /// Type that an input is quantised to, where the model quantises it first.
+    pub(crate) element: Option<Element>,
     /// One for each scalar of an input, or none: what a missing value is replaced by.
     pub(crate) replacements: Vec<Option<Imputed>>,
 }
@@ -95,7 +101,7 @@ pub(crate) struct Imputed {
 impl Kind {
     /// Whether arithmetic on it makes sense.
     pub(crate) fn is_numeric(&self) -> bool {
-        !matches!(self, Self::Label { .. })
+        !matches!(self, Self::Label { .. } | Self::Quantized(_))
     }
 
     /// Whether the numbers are whole, and integers of the skeleton as they are.
@@ -196,7 +202,13 @@ impl Graph {
 
     /// Number of private float constants.
     pub fn parameters(&self) -> usize {
-        self.nodes.iter().map(|node| node.op.parameters()).sum()
+        let mut seen = BTreeSet::new();
+        let first = |node: &&Node| match &node.op {
+            FloatOp::Recurrent(op) => seen.insert(op.number),
+            _ => true,
+        };
+        let nodes = self.nodes.iter().filter(first);
+        nodes.map(|node| node.op.parameters()).sum()
     }
 
     /// The operators that remain after folding, in order, each with its number of parameters.
@@ -243,6 +255,31 @@ impl Graph {
             arrow(&mut drawing, &made_by, port.value, to);
         }
         drawing
+    }
+
+    /// Whether integers of a quantised network are among the values.
+    pub(crate) fn is_quantized(&self) -> bool {
+        let quantized = |node: &Node| matches!(node.op, FloatOp::Quantized(_));
+        self.nodes.iter().any(quantized)
+    }
+
+    /// The width that the types of a quantised network's weights need, if it has no float weights beside them.
+    pub(crate) fn integer_widths(&self) -> Option<u32> {
+        let mut bits = None;
+        for node in &self.nodes {
+            match &node.op {
+                FloatOp::Quantized(Quantized::Layer(layer)) => {
+                    bits = bits.max(Some(layer.weight_bits));
+                }
+                FloatOp::Quantized(Quantized::Convolution(layer)) => {
+                    bits = bits.max(Some(layer.weight_bits));
+                }
+                FloatOp::Quantized(_) => {}
+                op if op.parameters() > 0 => return None,
+                _ => {}
+            }
+        }
+        bits
     }
 
     /// How often each value is read, outputs included.

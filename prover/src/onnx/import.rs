@@ -17,12 +17,13 @@ use prost::Message;
 use tract_onnx::pb;
 
 use super::error::{ImportError, OpError, UnsupportedNode};
-use super::float::{Affine, FloatOp, Movement, Pointwise, Relation, Threshold};
+use super::float::{Affine, Element, FloatOp, Movement, Pointwise, Relation, Threshold};
 use super::graph::{Graph, Kind, Node, Port, Value, ValueId};
 use super::limits::{
     MAX_CONSTANT_WORK, MAX_FILE_BYTES, MAX_NODES, MAX_RANK, MAX_TENSOR_ELEMENTS, MAX_TOTAL_ELEMENTS,
 };
 use super::ops;
+use super::qdq;
 use super::tensor::{element_count, text_weight, Data, Tensor};
 use crate::quantize::skeleton::InputEncoding;
 
@@ -75,8 +76,11 @@ pub(crate) struct NodeView<'a> {
 pub(crate) struct Builder {
     values: Vec<Value>,
     nodes: Vec<Node>,
+    /// Element types of constants, by name, where they are known.
+    types: HashMap<String, i32>,
     elements: usize,
     work: usize,
+    layers: usize,
     pub(crate) rows: Rows,
 }
 
@@ -136,8 +140,10 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
     let mut builder = Builder {
         values: Vec::new(),
         nodes: Vec::new(),
+        types: HashMap::new(),
         elements: 0,
         work: 0,
+        layers: 0,
         rows: Rows::Fixed(1),
     };
     let mut slots: HashMap<&str, Slot> = HashMap::new();
@@ -146,6 +152,7 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
         builder
             .count(tensor.weight())
             .map_err(|e| flat(e, "", ""))?;
+        builder.types.insert(proto.name.clone(), proto.data_type);
         slots.insert(&proto.name, Slot::Known(Operand::Constant(Rc::new(tensor))));
     }
 
@@ -215,6 +222,9 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
             if output.is_empty() {
                 continue;
             }
+            if let Some(element_type) = builder.type_of(proto) {
+                builder.types.insert(output.clone(), element_type);
+            }
             let slot = match results.as_ref().map(|r| r.get(i)) {
                 Some(Some(operand)) => {
                     if let Operand::Activation(id) = operand {
@@ -257,6 +267,7 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
             encoding: InputEncoding::Fixed,
             element_type: tensor_type(proto).map_or(0, |t| t.elem_type),
             value: id,
+            element: None,
             replacements: Vec::new(),
         });
     }
@@ -269,6 +280,14 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
         inputs,
         outputs,
     })
+}
+
+/// The version of a domain's operator set.
+pub(crate) fn opset(model: &pb::ModelProto, of: &str) -> Option<i64> {
+    let sets = model.opset_import.iter();
+    sets.filter(|set| domain(&set.domain) == of)
+        .map(|set| set.version)
+        .next_back()
 }
 
 fn domain(domain: &str) -> &str {
@@ -313,6 +332,9 @@ fn flat(error: OpError, node: &str, operator: &str) -> ImportError {
         },
     }
 }
+
+/// Element type code of uint8 in `TensorProto.DataType`.
+const UINT8: i32 = 2;
 
 fn tensor_type(info: &pb::ValueInfoProto) -> Option<&pb::type_proto::Tensor> {
     info.r#type
@@ -430,6 +452,7 @@ impl Builder {
                 encoding: InputEncoding::Fixed,
                 element_type: tensor.elem_type,
                 value,
+                element: None,
                 replacements: Vec::new(),
             });
             let mut operand = Operand::Activation(value);
@@ -453,6 +476,49 @@ impl Builder {
         }
         self.rows = rows.unwrap_or(Rows::Fixed(1));
         Ok(ports)
+    }
+
+    /// Element type of a node's result that is a constant, where it is told by an attribute or by what is moved.
+    fn type_of(&self, proto: &pb::NodeProto) -> Option<i32> {
+        let first = |i: usize| self.types.get(proto.input.get(i)?).copied();
+        match proto.op_type.as_str() {
+            "Constant" => Some(proto.attribute.iter().find_map(|a| a.t.as_ref())?.data_type),
+            "QuantizeLinear" => first(2).or(Some(UINT8)),
+            operator if qdq::moves(operator) => first(0),
+            _ => None,
+        }
+    }
+
+    /// Type of a quantised operand, constant or not.
+    pub(crate) fn element(&self, node: &NodeView<'_>, i: usize) -> Option<Element> {
+        match node.input(i)? {
+            Operand::Activation(id) => match self.values[*id].kind {
+                Kind::Quantized(element) => Some(element),
+                _ => None,
+            },
+            Operand::Constant(_) => {
+                let name = node.proto.input.get(i)?;
+                self.types.get(name).and_then(|&t| Element::of(t))
+            }
+        }
+    }
+
+    /// Whether a value is an input, or inputs rearranged.
+    pub(crate) fn is_input(&self, id: ValueId) -> bool {
+        self.maker(id).is_none_or(|node| {
+            matches!(node.op, FloatOp::Movement(_)) && node.inputs.iter().all(|&i| self.is_input(i))
+        })
+    }
+
+    /// The node that makes a value.
+    pub(crate) fn maker(&self, id: ValueId) -> Option<&Node> {
+        self.nodes.iter().rev().find(|node| node.output == id)
+    }
+
+    /// A number for a layer that several nodes will use.
+    pub(crate) fn next_layer(&mut self) -> usize {
+        self.layers += 1;
+        self.layers
     }
 
     /// A value of the graph.
@@ -502,6 +568,18 @@ impl Builder {
             ));
         }
         self.count(len)?;
+        let integers = |&id: &ValueId| matches!(self.values[id].kind, Kind::Quantized(_));
+        let exact = match &op {
+            FloatOp::Movement(_) | FloatOp::Quantized(_) => true,
+            FloatOp::Reduce(reduction, _) => reduction.picks(),
+            _ => false,
+        };
+        if !exact && inputs.iter().any(integers) {
+            return Err(OpError::unsupported(
+                "float arithmetic on quantised integers",
+                "DequantizeLinear before it",
+            ));
+        }
         if let Kind::Label { labels, .. } = &kind {
             self.count(text_weight(labels))?;
         }
@@ -587,7 +665,10 @@ impl Builder {
             Operand::Activation(id) => {
                 let value = &self.values[*id];
                 if !value.kind.is_numeric() {
-                    return Err(OpError::unsupported("arithmetic on a label", "on numbers"));
+                    return Err(OpError::unsupported(
+                        "arithmetic on a label or on quantised integers",
+                        "on numbers",
+                    ));
                 }
                 let (shape, row_axis) = (value.shape.clone(), value.row_axis);
                 self.push(op, &[*id], shape, row_axis, Kind::Number)

@@ -15,6 +15,7 @@ mod impute;
 pub mod input;
 mod limits;
 mod ops;
+mod qdq;
 mod reference;
 mod rewrite;
 mod tensor;
@@ -26,9 +27,14 @@ pub use limits::{MAX_FILE_BYTES, MAX_TENSOR_ELEMENTS};
 pub use ops::supported;
 pub use reference::Reference;
 
+pub use float::quantized::Element;
+
+#[cfg(test)]
+pub(crate) use float::Scale;
 pub(crate) use float::{
-    image, Affine, Arithmetic, AxisView, Combination, Convolution, FloatOp, Linear, Norm,
-    Pointwise, Reduction, Relation, Threshold, TreeNode, Trees,
+    image, AddRule, Affine, Arithmetic, AxisView, Combination, Convolution, FloatOp,
+    IntegerConvolution, IntegerLayer, Linear, Norm, Pointwise, Quantized, Recurrent, Reduction,
+    Relation, Requantize, Rule, SoftmaxRule, Threshold, TreeNode, Trees,
 };
 
 /// The float graph of a model file, folded; the leading dimension of its inputs is that of the rows.
@@ -44,7 +50,11 @@ pub fn load(bytes: &[u8]) -> Result<Graph, ImportError> {
 /// # Errors
 /// Everything in [`ImportError`]; no bytes make it panic.
 pub fn load_with(bytes: &[u8], batch: BatchDimension) -> Result<Graph, ImportError> {
-    let model = import::decode(bytes)?;
+    let mut model = import::decode(bytes)?;
+    let opset = import::opset(&model, "").unwrap_or(1);
+    if let Some(graph) = &mut model.graph {
+        qdq::rewrite(graph, opset);
+    }
     let mut graph = import::import(&model, batch)?;
     impute::resolve(&mut graph)?;
     rewrite::rewrite(&mut graph);

@@ -137,10 +137,23 @@ impl Skeleton {
             require((1..=40).contains(&input.range_bits), || {
                 format!("range of input \"{name}\"")
             })?;
-            let image = (input.scale_bits, input.range_bits) == (0, 31);
-            require(input.encoding == InputEncoding::Fixed || image, || {
-                format!("encoding of input \"{name}\"")
-            })?;
+            let encoded = match input.encoding {
+                InputEncoding::Fixed => true,
+                InputEncoding::Float32 | InputEncoding::Float32OrMissing => {
+                    (input.scale_bits, input.range_bits) == (0, 31)
+                }
+                InputEncoding::Affine { scale, zero_point } => {
+                    let plain = input.exponents.is_empty() && input.replacements.is_empty();
+                    let zero = i64::from(zero_point);
+                    let limit = 1i64 << input.range_bits;
+                    plain
+                        && input.scale_bits == 0
+                        && matches!(input.range_bits, 7 | 15)
+                        && (-limit..limit).contains(&zero)
+                        && positive(scale)
+                }
+            };
+            require(encoded, || format!("encoding of input \"{name}\""))?;
             let len = count(&input.shape).filter(|&n| n > 0);
             let len = len.ok_or_else(|| invalid("an input's shape"))?;
             total = total.saturating_add(len);
@@ -273,8 +286,20 @@ impl Skeleton {
             require(count(&output.shape) == Some(output.scalars.len()), || {
                 format!("shape of output \"{name}\"")
             })?;
-            if let OutputKind::Fixed { scale_bits } = output.kind {
-                require(scale_bits <= 60, || format!("scale of output \"{name}\""))?;
+            match &output.kind {
+                OutputKind::Fixed { scale_bits } => {
+                    require(*scale_bits <= 60, || format!("scale of output \"{name}\""))?;
+                }
+                OutputKind::Affine { scales, zero_point } => {
+                    let fits = scales.len() == 1 || scales.len() == output.scalars.len();
+                    require(fits && scales.iter().all(|&s| positive(s)), || {
+                        format!("scales of output \"{name}\"")
+                    })?;
+                    require(zero_point.abs() <= 1 << 32, || {
+                        format!("zero point of output \"{name}\"")
+                    })?;
+                }
+                OutputKind::Integer | OutputKind::Label { .. } => {}
             }
         }
         let outputs = || self.outputs.iter().flat_map(|o| &o.scalars);
@@ -287,6 +312,12 @@ impl Skeleton {
             }),
         }
     }
+}
+
+/// Whether these are the bits of a positive, finite float32.
+fn positive(bits: u32) -> bool {
+    let scale = f32::from_bits(bits);
+    scale > 0.0 && scale.is_finite()
 }
 
 impl InputSpec {

@@ -1,6 +1,7 @@
 //! Input numbers as integers: `round(v 2^(scale_bits - exponent))`, half away from zero, saturating at the
 //! declared range. A value that the skeleton declares missing becomes its declared replacement first. Images of
-//! float32 are exact: the number is rounded to float32, as the file's tensor would hold it.
+//! float32 are exact: the number is rounded to float32, as the file's tensor would hold it. Affine integers are those
+//! of ONNX QuantizeLinear: `rint(v / scale) + zero_point` in float32, half to even.
 
 use super::skeleton::{InputEncoding, InputSpec, Missing};
 use crate::onnx::image;
@@ -39,6 +40,9 @@ pub fn quantize_input(
         InputEncoding::Float32 | InputEncoding::Float32OrMissing => {
             return Ok((image::image(value), false))
         }
+        InputEncoding::Affine { scale, zero_point } => {
+            return affine(value, f32::from_bits(scale), zero_point, spec.range_bits)
+        }
     }
     if value.is_nan() {
         return Err(InputError::NotANumber);
@@ -51,6 +55,24 @@ pub fn quantize_input(
     let q = (value * 2f64.powi(spec.scale_bits as i32 - exponent)).round();
     let inside = q.clamp(-limit, limit - 1.0);
     Ok((inside as i64, inside != q))
+}
+
+/// The quotient is clamped before it is rounded, and the zero point added after, as onnxruntime does.
+fn affine(
+    value: f64,
+    scale: f32,
+    zero_point: i32,
+    range_bits: u32,
+) -> Result<(i64, bool), InputError> {
+    if value.is_nan() {
+        return Err(InputError::NotANumber);
+    }
+    let (limit, zero) = (1i64 << range_bits, i64::from(zero_point));
+    let quotient = value as f32 / scale;
+    let inside = quotient.clamp((-limit - zero) as f32, (limit - 1 - zero) as f32);
+    let q = inside.round_ties_even() as i64 + zero;
+    let outside = quotient.round_ties_even() != inside.round_ties_even();
+    Ok((q, outside))
 }
 
 impl Missing {
@@ -103,6 +125,27 @@ mod tests {
         assert_eq!(quantize(-1e300), Ok((-8, true)));
         assert_eq!(quantize(f64::NAN), Err(InputError::NotANumber));
         assert_eq!(quantize(f64::INFINITY), Err(InputError::Infinite));
+    }
+
+    #[test]
+    fn affine_integers_are_those_of_quantize_linear() {
+        let spec = InputSpec {
+            scale_bits: 0,
+            range_bits: 7,
+            encoding: InputEncoding::Affine {
+                scale: 0.5f32.to_bits(),
+                zero_point: -118,
+            },
+            ..spec()
+        };
+        let quantize = |v| quantize_input(&spec, 0, v);
+        // Ties to even before the zero point joins.
+        assert_eq!(quantize(0.25), Ok((-118, false)));
+        assert_eq!(quantize(0.75), Ok((-116, false)));
+        assert_eq!(quantize(-4.9), Ok((-128, false)));
+        assert_eq!(quantize(-5.5), Ok((-128, true)));
+        assert_eq!(quantize(f64::INFINITY), Ok((127, true)));
+        assert_eq!(quantize(f64::NAN), Err(InputError::NotANumber));
     }
 
     #[test]

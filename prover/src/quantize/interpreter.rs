@@ -24,7 +24,7 @@ pub struct OutputValue {
 /// Values of an output.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Fixed point numbers, exact in f64 up to 53 bits.
+    /// Fixed point numbers, exact in f64 up to 53 bits, or float32 numbers, exact.
     Numbers(Vec<f64>),
     /// Integers; integer labels too.
     Integers(Vec<i64>),
@@ -208,6 +208,13 @@ impl OutputSpec {
                 Values::Numbers(integers.iter().map(|&i| i as f64 * unit).collect())
             }
             OutputKind::Integer => Values::Integers(integers.to_vec()),
+            OutputKind::Affine { scales, zero_point } => {
+                let number = |(i, &q): (usize, &i64)| {
+                    let scale = f32::from_bits(scales[i % scales.len()]);
+                    f64::from((q - zero_point) as f32 * scale)
+                };
+                Values::Numbers(integers.iter().enumerate().map(number).collect())
+            }
             OutputKind::Label { labels, integer } => {
                 let text: Vec<&str> = integers
                     .iter()

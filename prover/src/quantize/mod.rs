@@ -19,6 +19,7 @@ pub mod ranges;
 mod report;
 mod shape;
 pub mod skeleton;
+mod steps;
 
 use crate::onnx::{Graph, Kind};
 
@@ -30,7 +31,8 @@ pub(crate) use interpreter::{convolution, walk};
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
 pub use report::{
-    report, DecisionAgreement, LeafRounding, OutputError, Reference, Report, RowSource,
+    report, DecisionAgreement, LeafRounding, OutputError, Reference, Report, RoundingDifference,
+    RowSource,
 };
 
 use calibrate::{lifted, Statistics};
@@ -52,6 +54,8 @@ pub struct Quantized {
     pub functions: Vec<FunctionError>,
     /// How the leaves of its trees are rounded.
     pub leaves: Vec<LeafRounding>,
+    /// Where a quantised network's integers may differ from onnxruntime's.
+    pub roundings: Vec<RoundingDifference>,
 }
 
 /// Greatest width of an input.
@@ -127,14 +131,19 @@ fn lower_twice(
     options: &QuantizeOptions,
     reveal: Reveal,
 ) -> Result<(Quantized, Widths), QuantizeError> {
+    let (weight_bits, bias_bits) = match graph.integer_widths() {
+        None => (options.scale_bits, 2 * options.scale_bits),
+        Some(weight_bits) => (weight_bits, 16),
+    };
     let floor = Widths {
-        weight_bits: options.scale_bits,
-        bias_bits: 2 * options.scale_bits,
+        weight_bits,
+        bias_bits,
         layer_bias_bits: Vec::new(),
         layers: 0,
     };
-    let Lowered { model, biases, .. } = lower::lower(graph, inputs, seen, floor, options, reveal)?;
-    let needed = needed_widths(&model.weights, &biases, options);
+    let Lowered { model, biases, .. } =
+        lower::lower(graph, inputs, seen, floor.clone(), options, reveal)?;
+    let needed = needed_widths(&model.weights, &biases, &floor);
     let too_great = |what, needed, allowed| QuantizeError::TooGreat {
         layer: 0,
         operator: "model",
@@ -172,18 +181,20 @@ fn lower_twice(
         model,
         function_errors,
         leaves,
+        roundings,
         ..
     } = lower::lower(graph, inputs, seen, widths.clone(), options, reveal)?;
     let quantized = Quantized {
         model,
         functions: function_errors,
         leaves,
+        roundings,
     };
     Ok((quantized, widths))
 }
 
 /// `biases`: the greatest of each layer, dead ones included.
-fn needed_widths(weights: &PrivateWeights, biases: &[i64], options: &QuantizeOptions) -> Widths {
+fn needed_widths(weights: &PrivateWeights, biases: &[i64], floor: &Widths) -> Widths {
     // Least b with -2^b <= v < 2^b.
     let bits = |v: i64| 64 - (if v < 0 { !v } else { v }).leading_zeros();
     let all = || weights.linear.iter().chain(&weights.diagonal);
@@ -194,7 +205,7 @@ fn needed_widths(weights: &PrivateWeights, biases: &[i64], options: &QuantizeOpt
     // Two digits for what a node of a tree holds.
     let nodes = if weights.forests.is_empty() { 0 } else { 16 };
     // In steps of four, so that most models of one architecture agree.
-    let stepped = |bits: u32| bits.max(2 * options.scale_bits).next_multiple_of(4);
+    let stepped = |bits: u32| bits.max(floor.bias_bits).next_multiple_of(4);
     let bias = all().flat_map(|l| &l.biases).map(|&b| bits(b)).max();
     let bias_bits = stepped(bias.unwrap_or(0));
     let layer = |greatest: &i64| stepped(bits(*greatest)).min(bias_bits);
@@ -203,7 +214,7 @@ fn needed_widths(weights: &PrivateWeights, biases: &[i64], options: &QuantizeOpt
         layers.clear();
     }
     Widths {
-        weight_bits: weight.unwrap_or(0).max(options.scale_bits).max(nodes),
+        weight_bits: weight.unwrap_or(0).max(floor.weight_bits).max(nodes),
         bias_bits,
         layer_bias_bits: layers,
         layers: 0,
@@ -258,7 +269,9 @@ fn input_specs(
             let values = calibration.iter().flat_map(|row| &row[i]);
             values.fold(0f64, |m, v| m.max(v.abs()))
         };
-        let (scale_bits, range_bits) = if port.encoding != InputEncoding::Fixed {
+        let (scale_bits, range_bits) = if let Some(element) = port.element {
+            (0, element.bits())
+        } else if port.encoding != InputEncoding::Fixed {
             (0, 31)
         } else if port.kind == Kind::Boolean {
             (0, 1)

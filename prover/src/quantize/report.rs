@@ -70,6 +70,9 @@ pub struct Report {
     /// How the leaves of trees are rounded, for each ensemble; comparisons are exact.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<LeafRounding>,
+    /// Where a quantised network's integers may differ from onnxruntime's; none means that none do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roundings: Vec<RoundingDifference>,
     /// Input numbers that saturated.
     pub saturated_inputs: usize,
     /// Rounding of inputs.
@@ -85,6 +88,19 @@ pub struct LeafRounding {
     pub exact: bool,
     /// Greatest absolute error of a leaf.
     pub greatest_error: f64,
+}
+
+/// Operands of one requantisation on which the integer formula may differ from onnxruntime's float32 arithmetic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundingDifference {
+    /// Name of the requantised tensor.
+    pub value: String,
+    /// Number of sums, or pairs of integers.
+    pub count: u64,
+    /// What is known of them.
+    pub what: String,
+    /// Some of them: one sum, or two integers.
+    pub operands: Vec<Vec<i64>>,
 }
 
 /// Agreement of decisions.
@@ -113,6 +129,7 @@ pub fn report(
         model,
         functions,
         leaves,
+        roundings,
     } = quantize_revealing(graph, calibration, options, Reveal::Outputs)?;
     let decision = quantize_revealing(graph, calibration, options, Reveal::Decision).ok();
     let synthetic;
@@ -124,11 +141,12 @@ pub fn report(
     };
 
     // 1. Outputs of the reference; tract where it runs every row.
-    let treeless = model.weights.forests.is_empty();
-    let tract = if treeless {
-        onnx::Reference::load(file, graph)
-    } else {
+    let tract = if !model.weights.forests.is_empty() {
         Err("it leaves parts of tree ensembles out".to_owned())
+    } else if graph.is_quantized() {
+        Err("it rounds quantised networks in its own way".to_owned())
+    } else {
+        onnx::Reference::load(file, graph)
     };
     let tract = tract.and_then(|tract| {
         rows.iter()
@@ -208,18 +226,21 @@ pub fn report(
         }),
         functions,
         leaves,
+        roundings,
         saturated_inputs,
-        input_rounding: if graph
-            .inputs
-            .iter()
-            .any(|port| port.encoding != InputEncoding::Fixed)
-        {
-            "half away from zero; features of trees: to float32, half to even"
-        } else {
-            "half away from zero"
-        }
-        .into(),
+        input_rounding: input_rounding(graph).into(),
     })
+}
+
+fn input_rounding(graph: &Graph) -> &'static str {
+    let any = |f: fn(&InputEncoding) -> bool| graph.inputs.iter().any(|port| f(&port.encoding));
+    if any(|e| matches!(e, InputEncoding::Affine { .. })) {
+        "as QuantizeLinear, half to even"
+    } else if any(|e| *e != InputEncoding::Fixed) {
+        "half away from zero; features of trees: to float32, half to even"
+    } else {
+        "half away from zero"
+    }
 }
 
 /// The integers of a row of finite numbers, and how many saturated.

@@ -39,6 +39,14 @@ pub enum InputEncoding {
     Float32,
     /// The same, and NaN is one integer above all others.
     Float32OrMissing,
+    /// `rint(v / scale) + zero_point` in float32, half to even, saturating at the declared range: exact for a
+    /// quantised network. An unsigned type's integers are moved into the signed type of the same width.
+    Affine {
+        /// Bits of the float32 scale.
+        scale: u32,
+        /// The integer of 0.
+        zero_point: i32,
+    },
 }
 
 impl InputEncoding {
@@ -66,7 +74,7 @@ pub struct InputSpec {
     /// One for each scalar, or none: what a missing value is replaced by before it is committed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacements: Vec<Option<Replacement>>,
-    /// How the numbers become integers; images of float32 have scale 0 and range 31.
+    /// How the numbers become integers; images of float32 have scale 0 and range 31, affine integers scale 0.
     #[serde(default, skip_serializing_if = "InputEncoding::is_fixed")]
     pub encoding: InputEncoding,
 }
@@ -256,6 +264,13 @@ pub enum OutputKind {
     },
     /// An integer as it is.
     Integer,
+    /// `(integer - zero_point) * scale`, in float32.
+    Affine {
+        /// Bits of the float32 scale, one for each scalar or one for all.
+        scales: Vec<u32>,
+        /// The integer of 0.
+        zero_point: i64,
+    },
     /// An index into a public table of labels.
     Label {
         /// The labels.

@@ -156,6 +156,9 @@ fn the_shared_models_prove() {
         "hgb_bc",
         "xgb_iris",
         "mlp_digits",
+        "q_cnn_qdq_s8s8_pc",
+        "q_mlp_qdq_u8s8",
+        "q_resnetish_qop_u8s8",
         "torch_autoenc_dyn_dynb",
         "torch_mlp_legacy_dynb",
     ] {

@@ -13,6 +13,8 @@ pub(crate) mod image;
 mod linear;
 mod movement;
 mod pointwise;
+pub(crate) mod quantized;
+mod recurrent;
 mod reduce;
 mod special;
 mod trees;
@@ -26,6 +28,11 @@ pub(crate) use convolution::Convolution;
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
 pub(crate) use pointwise::Pointwise;
+pub(crate) use quantized::{
+    AddRule, Element, IntegerConvolution, IntegerLayer, Quantized, Requantize, Rule, Scale,
+    SoftmaxRule,
+};
+pub(crate) use recurrent::Recurrent;
 pub(crate) use reduce::{normalize, standardize, Norm, Reduction};
 pub(crate) use special::erf;
 pub(crate) use trees::{TreeNode, Trees};
@@ -37,6 +44,8 @@ pub(crate) enum FloatOp {
     Linear(Linear),
     /// Private layer whose weights serve many positions.
     Convolution(Convolution),
+    /// Private dense layer that several nodes use.
+    Recurrent(Recurrent),
     /// Private elementwise affine map.
     Affine(Affine),
     /// Public linear combinations of one operand's elements.
@@ -73,6 +82,8 @@ pub(crate) enum FloatOp {
     Trees(Trees),
     /// Index 1 where the operand is above the level, else 0.
     Above(f64),
+    /// Integers of a quantised network.
+    Quantized(Quantized),
 }
 
 impl FloatOp {
@@ -80,6 +91,7 @@ impl FloatOp {
         match self {
             Self::Linear(op) => op.eval(inputs[0]),
             Self::Convolution(op) => op.eval(inputs[0]),
+            Self::Recurrent(op) => op.layer.eval(inputs[0]),
             Self::Affine(op) => op.eval(inputs[0]),
             Self::Combination(op) => op.eval(inputs[0]),
             Self::Arithmetic(op) => op.eval(inputs[0], inputs[1]),
@@ -114,6 +126,7 @@ impl FloatOp {
                 .iter()
                 .map(|x| f64::from(u8::from(x > level)))
                 .collect(),
+            Self::Quantized(op) => op.eval(inputs),
         }
     }
 
@@ -121,6 +134,7 @@ impl FloatOp {
         match self {
             Self::Linear(_) => "Linear",
             Self::Convolution(_) => "Convolution",
+            Self::Recurrent(_) => "Recurrent",
             Self::Affine(_) => "Affine",
             Self::Combination(_) => "Combination",
             Self::Arithmetic(op) => op.name(),
@@ -137,6 +151,7 @@ impl FloatOp {
             Self::Movement(_) => "Movement",
             Self::Trees(_) => "TreeEnsemble",
             Self::Above(_) => "Above",
+            Self::Quantized(op) => op.name(),
         }
     }
 
@@ -156,10 +171,12 @@ impl FloatOp {
         match self {
             Self::Linear(op) => op.weights.len() + op.bias.len(),
             Self::Convolution(op) => op.weights.len() + op.bias.len(),
+            Self::Recurrent(op) => op.layer.weights.len() + op.layer.bias.len(),
             Self::Affine(op) => {
                 op.scale.as_ref().map_or(0, Vec::len) + op.offset.as_ref().map_or(0, Vec::len)
             }
             Self::Trees(op) => op.parameters(),
+            Self::Quantized(op) => op.parameters(),
             _ => 0,
         }
     }

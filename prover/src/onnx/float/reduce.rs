@@ -57,6 +57,11 @@ impl Reduction {
         )
     }
 
+    /// Whether the result is one of the elements.
+    pub(crate) fn picks(self) -> bool {
+        matches!(self, Self::Max | Self::Min)
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sum => "ReduceSum",

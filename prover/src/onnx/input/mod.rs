@@ -296,7 +296,7 @@ fn row_count(input: &InputShape, numbers: &Numbers) -> Result<usize, InputFileEr
 fn check_finite(input: &InputShape, row: usize, values: &[f64]) -> Result<(), InputFileError> {
     let allowed = |v: &f64| match input.encoding {
         InputEncoding::Fixed => v.is_finite(),
-        InputEncoding::Float32 => !v.is_nan(),
+        InputEncoding::Float32 | InputEncoding::Affine { .. } => !v.is_nan(),
         InputEncoding::Float32OrMissing => true,
     };
     match values.iter().find(|v| !allowed(v)) {

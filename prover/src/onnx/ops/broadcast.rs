@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::super::error::OpError;
 use super::super::float::{Affine, Arithmetic, FloatOp, Pointwise};
-use super::super::graph::Kind;
+use super::super::graph::{Kind, ValueId};
 use super::super::import::{checked_len, Builder, NodeView, Operand};
 use super::super::tensor::{Data, Tensor};
 use super::elementwise::binary;
@@ -77,6 +77,28 @@ pub(super) fn arithmetic(
     l: &Operand,
     r: &Operand,
 ) -> Result<Operand, OpError> {
+    let (l, r, shape, row_axis) = aligned(b, l, r)?;
+    if [l, r].iter().any(|&id| !b.value(id).kind.is_numeric()) {
+        return Err(OpError::unsupported(
+            "arithmetic on a label or on quantised integers",
+            "on numbers",
+        ));
+    }
+    b.push(
+        FloatOp::Arithmetic(op),
+        &[l, r],
+        shape,
+        row_axis,
+        Kind::Number,
+    )
+}
+
+/// Two activations repeated to their common shape, that shape, and its row axis.
+pub(super) fn aligned(
+    b: &mut Builder,
+    l: &Operand,
+    r: &Operand,
+) -> Result<(ValueId, ValueId, Vec<usize>, Option<usize>), OpError> {
     let shape = common_shape(b.shape(l), b.shape(r))?;
     let (l, l_rows) = broadcast_to(b, l, &shape)?;
     let (r, r_rows) = broadcast_to(b, r, &shape)?;
@@ -88,22 +110,10 @@ pub(super) fn arithmetic(
         }
         (a, b) => a.or(b),
     };
-    let (Operand::Activation(l), Operand::Activation(r)) = (&l, &r) else {
-        return Err(OpError::invalid("an activation was expected"));
-    };
-    if [l, r]
-        .iter()
-        .any(|&&id| matches!(b.value(id).kind, Kind::Label { .. }))
-    {
-        return Err(OpError::unsupported("arithmetic on a label", "on numbers"));
+    match (l, r) {
+        (Operand::Activation(l), Operand::Activation(r)) => Ok((l, r, shape, row_axis)),
+        _ => Err(OpError::invalid("an activation was expected")),
     }
-    b.push(
-        FloatOp::Arithmetic(op),
-        &[*l, *r],
-        shape,
-        row_axis,
-        Kind::Number,
-    )
 }
 
 /// Shape of the result of broadcasting two shapes.
@@ -194,8 +204,11 @@ fn affine(
     let Operand::Activation(mut id) = x else {
         return Err(OpError::invalid("an activation was expected"));
     };
-    if matches!(b.value(id).kind, Kind::Label { .. }) {
-        return Err(OpError::unsupported("arithmetic on a label", "on numbers"));
+    if !b.value(id).kind.is_numeric() {
+        return Err(OpError::unsupported(
+            "arithmetic on a label or on quantised integers",
+            "on numbers",
+        ));
     }
     let block = period(&c.shape, &shape);
     let tail = &c.shape[c.shape.len() - block.len()..];

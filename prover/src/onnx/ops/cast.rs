@@ -43,6 +43,12 @@ pub(super) fn like(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>,
     let to = match kind {
         Kind::Number => DataType::Float,
         Kind::Boolean => DataType::Bool,
+        Kind::Quantized(_) => {
+            return Err(OpError::unsupported(
+                "a cast to the type of a quantised tensor",
+                "QuantizeLinear",
+            ))
+        }
         Kind::Label { integer: false, .. } => DataType::String,
         Kind::Integer | Kind::Index | Kind::Label { .. } => DataType::Int64,
     };
@@ -123,6 +129,7 @@ fn cast(b: &mut Builder, x: &Operand, to: DataType) -> Result<Vec<Operand>, OpEr
             (copy, Kind::Label { labels, integer })
         }
         Kind::Label { .. } => return refuse("a label"),
+        Kind::Quantized(_) => return refuse("quantised integers"),
         _ => return refuse("numbers"),
     };
     Ok(vec![b.push(op, &[id], shape, row_axis, kind)?])

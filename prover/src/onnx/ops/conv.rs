@@ -9,14 +9,25 @@ use super::spatial;
 use crate::quantize::skeleton::Positions;
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
+    let (mut op, x, results) = convolution(b, node, 1)?;
+    op.bias = bias(node, 2, op.outputs)?;
+    push(b, op, x, &results)
+}
+
+/// The convolution by the constant at operand `kernel`, without a bias, its operand and the extents of its results.
+pub(super) fn convolution(
+    b: &mut Builder,
+    node: &NodeView<'_>,
+    kernel: usize,
+) -> Result<(Convolution, ValueId, Vec<usize>), OpError> {
     let Layer {
         x,
         extents,
         channels,
         groups,
         ..
-    } = layer(b, node)?;
-    let weights = node.constant(1, "the kernel")?;
+    } = layer(b, node, kernel)?;
+    let weights = node.constant(kernel, "the kernel")?;
     let (outputs, kernel) = (weights.shape[0], weights.shape[2..].to_vec());
     if outputs % groups != 0 || weights.shape[1] * groups != channels {
         return Err(OpError::invalid(format!(
@@ -50,9 +61,9 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         groups,
         positions,
         weights: numbers,
-        bias: bias(node, outputs)?,
+        bias: vec![0.0; outputs],
     };
-    push(b, op, x, &results)
+    Ok((op, x, results))
 }
 
 /// What Conv and ConvTranspose say of their operand.
@@ -63,7 +74,7 @@ pub(super) struct Layer {
     pub(super) groups: usize,
 }
 
-pub(super) fn layer(b: &Builder, node: &NodeView<'_>) -> Result<Layer, OpError> {
+pub(super) fn layer(b: &Builder, node: &NodeView<'_>, kernel: usize) -> Result<Layer, OpError> {
     let Operand::Activation(x) = *node.need(0)? else {
         return Err(OpError::unsupported(
             "a convolution of a constant",
@@ -71,7 +82,7 @@ pub(super) fn layer(b: &Builder, node: &NodeView<'_>) -> Result<Layer, OpError> 
         ));
     };
     let shape = &b.value(x).shape;
-    let weights = node.constant(1, "the kernel")?;
+    let weights = node.constant(kernel, "the kernel")?;
     if shape.len() < 3 || weights.shape.len() != shape.len() {
         return Err(OpError::invalid(format!(
             "a kernel {:?} on an operand {shape:?}",
@@ -113,11 +124,11 @@ pub(super) fn numbers(
 }
 
 /// One number for each output; zeros where the node has none.
-pub(super) fn bias(node: &NodeView<'_>, outputs: usize) -> Result<Vec<f64>, OpError> {
-    if node.input(2).is_none() {
+pub(super) fn bias(node: &NodeView<'_>, at: usize, outputs: usize) -> Result<Vec<f64>, OpError> {
+    if node.input(at).is_none() {
         return Ok(vec![0.0; outputs]);
     }
-    let bias = node.constant(2, "the bias")?.numbers().unwrap_or_default();
+    let bias = node.constant(at, "the bias")?.numbers().unwrap_or_default();
     if bias.len() != outputs {
         return Err(OpError::invalid(format!(
             "a bias of {} numbers for {outputs} outputs",

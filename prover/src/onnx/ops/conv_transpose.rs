@@ -13,7 +13,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         extents,
         channels,
         groups,
-    } = layer(b, node)?;
+    } = layer(b, node, 1)?;
     let weights = node.constant(1, "the kernel")?;
     let (each, kernel) = (weights.shape[1], weights.shape[2..].to_vec());
     if weights.shape[0] != channels {
@@ -40,7 +40,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         groups,
         positions: spatial::transposed_positions(&dimensions)?,
         weights: turned,
-        bias: bias(node, outputs)?,
+        bias: bias(node, 2, outputs)?,
     };
     let results: Vec<usize> = dimensions.iter().map(|d| d.result).collect();
     push(b, op, x, &results)

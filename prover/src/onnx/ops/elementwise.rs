@@ -79,7 +79,10 @@ pub(super) fn aligned(
             Operand::Constant(tensor) => b.private(&tensor, like, row_axis)?,
         };
         if !b.value(id).kind.is_numeric() {
-            return Err(OpError::unsupported("arithmetic on a label", "on numbers"));
+            return Err(OpError::unsupported(
+                "arithmetic on a label or on quantised integers",
+                "on numbers",
+            ));
         }
         ids.push(id);
     }

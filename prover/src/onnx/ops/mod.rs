@@ -53,6 +53,7 @@ mod gemm;
 mod greater;
 mod greater_or_equal;
 mod grid_sample;
+mod gru;
 mod hard_sigmoid;
 mod hard_swish;
 mod hardmax;
@@ -72,6 +73,7 @@ mod log;
 mod log_softmax;
 mod lp_pool;
 mod lrn;
+mod lstm;
 mod matmul;
 mod max_pool;
 mod max_unpool;
@@ -88,8 +90,10 @@ mod or;
 mod pad;
 mod pow;
 mod prelu;
+mod quantized;
 mod range;
 mod reciprocal;
+mod recurrent;
 mod reduce_l1;
 mod reduce_l2;
 mod reduce_log_sum;
@@ -105,6 +109,7 @@ mod relu;
 mod reshape;
 mod resize;
 mod reverse_sequence;
+mod rnn;
 mod round;
 mod scaler;
 mod scatter;
@@ -170,13 +175,20 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Constant", constant::import),
     ("", "ConstantOfShape", constant_of_shape::import),
     ("", "Conv", conv::import),
+    ("", "ConvInteger", quantized::qlinear_conv::integer),
     ("", "ConvTranspose", conv_transpose::import),
     ("", "Cos", trigonometry::cos),
     ("", "Cosh", hyperbolic::cosh),
     ("", "CumSum", cum_sum::import),
     ("", "DepthToSpace", depth_to_space::depth_to_space),
+    ("", "DequantizeLinear", quantized::dequantize_linear::import),
     ("", "Div", div::import),
     ("", "Dropout", identity::import),
+    (
+        "",
+        "DynamicQuantizeLinear",
+        quantized::dynamic_quantize_linear::import,
+    ),
     ("", "Einsum", einsum::import),
     ("", "Elu", elu::import),
     ("", "Equal", equal::import),
@@ -198,6 +210,7 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "GreaterOrEqual", greater_or_equal::import),
     ("", "GridSample", grid_sample::import),
     ("", "GroupNormalization", normalization::group),
+    ("", "GRU", gru::import),
     ("", "HardSigmoid", hard_sigmoid::import),
     ("", "HardSwish", hard_swish::import),
     ("", "Hardmax", hardmax::import),
@@ -214,7 +227,9 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "LogSoftmax", log_softmax::import),
     ("", "LpNormalization", normalization::lp),
     ("", "LpPool", lp_pool::import),
+    ("", "LSTM", lstm::import),
     ("", "MatMul", matmul::import),
+    ("", "MatMulInteger", quantized::matmul_integer::import),
     ("", "Max", extremum::max),
     ("", "MaxPool", max_pool::import),
     ("", "MaxUnpool", max_unpool::import),
@@ -235,8 +250,12 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "PRelu", prelu::import),
     ("", "Pad", pad::import),
     ("", "Pow", pow::import),
+    ("", "QLinearConv", quantized::qlinear_conv::import),
+    ("", "QLinearMatMul", quantized::qlinear_matmul::import),
+    ("", "QuantizeLinear", quantized::quantize_linear::import),
     ("", "RMSNormalization", normalization::rms),
     ("", "Range", range::import),
+    ("", "RNN", rnn::import),
     ("", "Reciprocal", reciprocal::import),
     ("", "ReduceL1", reduce_l1::import),
     ("", "ReduceL2", reduce_l2::import),
@@ -315,6 +334,72 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
         tree_ensemble::regressor::import,
     ),
     ("ai.onnx.ml", "ZipMap", identity::import),
+    (
+        "com.microsoft",
+        "DequantizeLinear",
+        quantized::dequantize_linear::import,
+    ),
+    (
+        "com.microsoft",
+        "DynamicQuantizeMatMul",
+        quantized::dynamic_quantize_linear::import,
+    ),
+    (
+        "com.microsoft",
+        "MatMulIntegerToFloat",
+        quantized::matmul_integer::to_float,
+    ),
+    ("com.microsoft", "QGemm", quantized::qgemm::import),
+    (
+        "com.microsoft",
+        "QLinearAdd",
+        quantized::qlinear_add::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearAveragePool",
+        quantized::qlinear_average::pool,
+    ),
+    (
+        "com.microsoft",
+        "QLinearConcat",
+        quantized::qlinear_concat::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearGlobalAveragePool",
+        quantized::qlinear_average::global_pool,
+    ),
+    (
+        "com.microsoft",
+        "QLinearLeakyRelu",
+        quantized::qlinear_leaky_relu::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearMul",
+        quantized::qlinear_mul::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearReduceMean",
+        quantized::qlinear_average::reduce_mean,
+    ),
+    (
+        "com.microsoft",
+        "QLinearSigmoid",
+        quantized::qlinear_sigmoid::import,
+    ),
+    (
+        "com.microsoft",
+        "QLinearSoftmax",
+        quantized::qlinear_softmax::import,
+    ),
+    (
+        "com.microsoft",
+        "QuantizeLinear",
+        quantized::quantize_linear::import,
+    ),
 ];
 
 /// (operator, nearest supported form)

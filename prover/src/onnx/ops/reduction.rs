@@ -97,6 +97,16 @@ pub(super) fn reduce(
             let op = FloatOp::Reduce(reduction, view);
             b.push(op, &[id], result, row_axis, Kind::Number)
         }
-        Operand::Activation(_) => Err(OpError::unsupported("a reduction of labels", "of numbers")),
+        Operand::Activation(id)
+            if matches!(b.value(id).kind, Kind::Quantized(_)) && reduction.picks() =>
+        {
+            let kind = b.value(id).kind.clone();
+            let op = FloatOp::Reduce(reduction, view);
+            b.push(op, &[id], result, row_axis, kind)
+        }
+        Operand::Activation(_) => Err(OpError::unsupported(
+            "a reduction of labels or of quantised integers",
+            "of numbers",
+        )),
     }
 }

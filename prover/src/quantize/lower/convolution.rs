@@ -146,7 +146,7 @@ impl Lowering<'_> {
 }
 
 /// [rows, columns] as [columns, rows].
-fn turned(scalars: &[ScalarId], columns: usize) -> Vec<ScalarId> {
+pub(super) fn turned(scalars: &[ScalarId], columns: usize) -> Vec<ScalarId> {
     (0..columns)
         .flat_map(|c| scalars.iter().skip(c).step_by(columns).copied())
         .collect()

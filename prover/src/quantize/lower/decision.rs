@@ -5,6 +5,7 @@
 
 use super::super::error::QuantizeError;
 use super::super::skeleton::{Activation, OutputKind, OutputSpec};
+use super::super::steps::least;
 use super::{Fixed, Formula, Lowering};
 use crate::onnx::{AxisView, FloatOp, Kind, Pointwise, Port};
 
@@ -30,10 +31,20 @@ impl Lowering<'_> {
         let [port] = graph.outputs.as_slice() else {
             return Err(none("there are several outputs and no label"));
         };
-        let (scores, sigmoid) = self.scores(port);
+        let (value, sigmoid) = self.scores(port);
+        let mut scores = self.tensor(value);
+        // Integers of one positive scale are in the order of the numbers that they stand for.
+        let integers = self.dequantized(value);
+        let integers = integers.filter(|d| d.scales.iter().all(|s| *s == d.scales[0]));
+        if let Some(d) = &integers {
+            scores = Fixed {
+                scalars: d.scalars.clone(),
+                scale: 0,
+            };
+        }
         if port.len() == 1 {
             let threshold = self.options.threshold;
-            let level = if sigmoid {
+            let mut level = if sigmoid {
                 if threshold <= 0.0 || threshold >= 1.0 {
                     return Err(QuantizeError::Option {
                         option: "threshold",
@@ -45,6 +56,13 @@ impl Lowering<'_> {
             } else {
                 threshold
             };
+            if let Some(d) = &integers {
+                // The least integer whose number reaches the level.
+                let reaches = |q: i64| f64::from((q - d.zero) as f32 * d.scales[0]) >= level;
+                let interval = self.interval(d.scalars[0]);
+                let domain = (interval.lo as i64, interval.hi as i64);
+                level = least(domain, reaches) as f64;
+            }
             let level = (level * 2f64.powi(scores.scale as i32)).ceil();
             if level.is_nan() || level.abs() > 2f64.powi(60) {
                 return Err(QuantizeError::Option {
@@ -75,14 +93,14 @@ impl Lowering<'_> {
     }
 
     /// The scores behind an output, and whether they are a sigmoid's operand.
-    fn scores(&self, port: &Port) -> (Fixed, bool) {
+    fn scores(&self, port: &Port) -> (usize, bool) {
         let producer = self.producers[port.value].map(|p| &self.graph.nodes[p]);
         match producer.map(|node| (&node.op, node.inputs[0])) {
-            Some((FloatOp::Pointwise(Pointwise::Sigmoid), input)) => (self.tensor(input), true),
+            Some((FloatOp::Pointwise(Pointwise::Sigmoid), input)) => (input, true),
             Some((FloatOp::Softmax(axis), input)) if axis.len == port.len() && axis.len > 1 => {
-                (self.tensor(input), false)
+                (input, false)
             }
-            _ => (self.tensor(port.value), false),
+            _ => (port.value, false),
         }
     }
 }

@@ -15,7 +15,9 @@ mod convolution;
 mod decision;
 mod linear;
 mod pointwise;
+mod quantized;
 mod quotient;
+mod recurrent;
 mod reduce;
 mod remainder;
 mod rounding;
@@ -29,12 +31,13 @@ use super::error::QuantizeError;
 use super::function::{Curve, FunctionError, Span};
 use super::options::QuantizeOptions;
 use super::ranges::{extend, Interval, Widths};
-use super::report::LeafRounding;
+use super::report::{LeafRounding, RoundingDifference};
 use super::skeleton::{
     Activation, FunctionTable, InputSpec, IntegerModel, LinearWeights, Op, OutputKind, OutputSpec,
     PrivateWeights, Reveal, ScalarId, Skeleton,
 };
 use crate::onnx::{Arithmetic, FloatOp, Graph, Kind, Pointwise, Port};
+use quantized::Dequantized;
 
 /// Greatest number of scalars of a model.
 pub(crate) const MAX_SCALARS: usize = 1 << 24;
@@ -82,6 +85,7 @@ pub(crate) struct Lowered {
     pub(crate) leaves: Vec<LeafRounding>,
     /// The greatest bias of each layer, those included that nothing needs: `b` or `-b - 1`.
     pub(crate) biases: Vec<i64>,
+    pub(crate) roundings: Vec<RoundingDifference>,
 }
 
 /// The integer graph under construction.
@@ -98,12 +102,16 @@ pub(crate) struct Lowering<'a> {
     function_errors: Vec<FunctionError>,
     /// How the leaves of each forest are rounded.
     leaves: Vec<LeafRounding>,
+    /// Where a quantised network's rounding is not onnxruntime's.
+    roundings: Vec<RoundingDifference>,
     tables: HashMap<(Curve, Option<Span>, u32, u32), u32>,
     weights: PrivateWeights,
     weight_count: usize,
     tensors: Vec<Option<Fixed>>,
     /// Narrowed copies of scalars that were wider than `activation_bits`.
     narrowed: HashMap<ScalarId, ScalarId>,
+    /// Layers of recurrences by their number.
+    recurrent: HashMap<usize, recurrent::Known>,
     /// Running maxima by the scalars they run over.
     maxima: HashMap<Vec<Vec<ScalarId>>, axis::RunningMax>,
     producers: Vec<Option<usize>>,
@@ -141,12 +149,8 @@ pub(crate) fn lower(
     }
     let (outputs, released, decision) = match reveal {
         Reveal::Outputs => {
-            let outputs: Result<Vec<OutputSpec>, _> = graph
-                .outputs
-                .iter()
-                .map(|port| lowering.output(port))
-                .collect();
-            let outputs = outputs?;
+            let outputs = graph.outputs.iter().map(|port| lowering.output(port));
+            let outputs: Vec<OutputSpec> = outputs.collect::<Result<_, _>>()?;
             let released = outputs
                 .iter()
                 .flat_map(|o| o.scalars.iter().copied())
@@ -191,6 +195,7 @@ pub(crate) fn lower(
         function_errors,
         leaves: lowering.leaves,
         biases,
+        roundings: lowering.roundings,
     })
 }
 
@@ -225,11 +230,13 @@ impl<'a> Lowering<'a> {
             functions: Vec::new(),
             function_errors: Vec::new(),
             leaves: Vec::new(),
+            roundings: Vec::new(),
             tables: HashMap::new(),
             weights: PrivateWeights::default(),
             weight_count: 0,
             tensors: vec![None; graph.values.len()],
             narrowed: HashMap::new(),
+            recurrent: HashMap::new(),
             maxima: HashMap::new(),
             producers,
             takes_relu,
@@ -263,6 +270,7 @@ impl<'a> Lowering<'a> {
         let made = match &node.op {
             FloatOp::Linear(op) => self.linear(op, node.inputs[0], activation)?,
             FloatOp::Convolution(op) => self.convolution(op, node.inputs[0], activation)?,
+            FloatOp::Recurrent(op) => self.recurrent(op, node.inputs[0])?,
             FloatOp::Affine(op) => self.affine(op, node.inputs[0], activation)?,
             FloatOp::Combination(op) => self.combination(op, node.inputs[0])?,
             FloatOp::Arithmetic(op) => {
@@ -289,6 +297,7 @@ impl<'a> Lowering<'a> {
             FloatOp::ArgMax { axis, last } => self.argmax_node(axis, *last, node.inputs[0])?,
             FloatOp::Trees(op) => self.trees(op, node.inputs[0])?,
             FloatOp::Above(level) => self.above(*level, node.inputs[0])?,
+            FloatOp::Quantized(op) => self.quantized(op, &node.inputs, node.output)?,
             FloatOp::Movement(op) => {
                 let operands: Vec<Fixed> = node.inputs.iter().map(|&id| self.tensor(id)).collect();
                 let scale = operands.iter().map(|t| t.scale).max().unwrap_or(0);
@@ -340,14 +349,39 @@ impl<'a> Lowering<'a> {
             // Whole numbers at any scale: nothing is lost.
             made = self.rescaled_down(made, 0)?;
         }
-        let Fixed { scalars, scale } = made;
+        let Fixed { mut scalars, scale } = made;
+        let mut affine = None;
+        if let Some(dequantized) = self.dequantized(port.value) {
+            let Dequantized { scales, zero, .. } = dequantized;
+            let mut scales: Vec<u32> = scales.into_iter().map(f32::to_bits).collect();
+            if scales.iter().all(|s| *s == scales[0]) {
+                scales.truncate(1);
+            }
+            scalars = dequantized.scalars;
+            affine = Some(OutputKind::Affine {
+                scales,
+                zero_point: zero,
+            });
+        }
+        if let Kind::Quantized(element) = port.kind {
+            if element.offset() != 0 {
+                let formula = Formula {
+                    left: 1,
+                    constant: element.offset(),
+                    ..Formula::ZERO
+                };
+                scalars = self.local(&scalars, &scalars, formula)?;
+            }
+        }
         Ok(OutputSpec {
             name: port.name.clone(),
             shape: port.shape.iter().map(|&d| d as u32).collect(),
             scalars,
             kind: match &port.kind {
-                Kind::Number => OutputKind::Fixed { scale_bits: scale },
-                Kind::Integer | Kind::Index | Kind::Boolean => OutputKind::Integer,
+                Kind::Number => affine.unwrap_or(OutputKind::Fixed { scale_bits: scale }),
+                Kind::Quantized(_) | Kind::Integer | Kind::Index | Kind::Boolean => {
+                    OutputKind::Integer
+                }
                 Kind::Label { labels, integer } => OutputKind::Label {
                     labels: labels.clone(),
                     integer: *integer,

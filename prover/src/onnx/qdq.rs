@@ -1,0 +1,400 @@
+//! DequantizeLinear, operator, QuantizeLinear: such clusters become one operator on integers, as in onnxruntime.
+//!
+//! A quantised network may be written with float operators between DequantizeLinear and QuantizeLinear nodes. On the
+//! protobuf, before constants are decoded: operators that only move elements (MaxPool among them: scales are
+//! positive) change places with DequantizeLinear; then each cluster of the table becomes its `QLinear` operator, whose
+//! importer does the rest. A Relu or Clip before QuantizeLinear goes where the type's range implies it.
+//! Source: onnxruntime's QDQ format, and which clusters its default optimisation fuses.
+
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::pb::{self, attribute_proto::AttributeType};
+
+use super::float::{Element, Scale};
+use super::tensor::Tensor;
+
+/// Operators whose first result holds elements of the first operand.
+const MOVES: &[&str] = &[
+    "Flatten",
+    "Identity",
+    "MaxPool",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// (operator, its quantised form, the form's domain)
+const CLUSTERS: &[(&str, &str, &str)] = &[
+    ("Add", "QLinearAdd", MICROSOFT),
+    ("AveragePool", "QLinearAveragePool", MICROSOFT),
+    ("Concat", "QLinearConcat", MICROSOFT),
+    ("Conv", "QLinearConv", ""),
+    ("Gemm", "QGemm", MICROSOFT),
+    ("GlobalAveragePool", "QLinearGlobalAveragePool", MICROSOFT),
+    ("LeakyRelu", "QLinearLeakyRelu", MICROSOFT),
+    ("MatMul", "QLinearMatMul", ""),
+    ("Mul", "QLinearMul", MICROSOFT),
+    ("ReduceMean", "QLinearReduceMean", MICROSOFT),
+    ("Sigmoid", "QLinearSigmoid", MICROSOFT),
+    ("Softmax", "QLinearSoftmax", MICROSOFT),
+];
+
+const MICROSOFT: &str = "com.microsoft";
+
+/// Whether an operator's result holds elements of its first operand.
+pub(super) fn moves(operator: &str) -> bool {
+    MOVES.contains(&operator)
+}
+
+/// Rewrites every cluster.
+pub(super) fn rewrite(graph: &mut pb::GraphProto, opset: i64) {
+    let quantised = |node: &pb::NodeProto| is(node, "DequantizeLinear");
+    if !graph.node.iter().any(quantised) {
+        return;
+    }
+    dequantize_late(graph);
+    let index = Index::of(graph, opset);
+    let mut rewritten: HashMap<usize, pb::NodeProto> = HashMap::new();
+    let mut gone: HashSet<usize> = HashSet::new();
+    for at in 0..graph.node.len() {
+        let Some((node, parts)) = index.cluster(graph, at) else {
+            continue;
+        };
+        if parts.iter().any(|part| gone.contains(part)) {
+            continue;
+        }
+        gone.extend(parts);
+        rewritten.insert(at, node);
+    }
+    // Products that stay numbers.
+    for at in 0..graph.node.len() {
+        if gone.contains(&at) {
+            continue;
+        }
+        if let Some(node) = index.product(graph, at) {
+            rewritten.insert(at, node);
+        }
+    }
+    let nodes = std::mem::take(&mut graph.node);
+    for (at, node) in nodes.into_iter().enumerate() {
+        match rewritten.remove(&at) {
+            Some(node) => graph.node.push(node),
+            None if gone.contains(&at) => {}
+            None => graph.node.push(node),
+        }
+    }
+    remove_unread(graph);
+}
+
+/// Moves DequantizeLinear behind the operators that only move elements.
+fn dequantize_late(graph: &mut pb::GraphProto) {
+    let constants = constants(graph);
+    // The operands of the DequantizeLinear node that makes a name.
+    let mut dequantized: HashMap<String, Vec<String>> = HashMap::new();
+    let mut nodes = Vec::with_capacity(graph.node.len());
+    for mut node in std::mem::take(&mut graph.node) {
+        let per_tensor = !node
+            .attribute
+            .iter()
+            .any(|a| a.name == "block_size" && a.i != 0);
+        if is(&node, "DequantizeLinear") && per_tensor {
+            dequantized.insert(node.output[0].clone(), node.input.clone());
+        }
+        let moved = node.domain.is_empty() && moves(&node.op_type) && node.output.len() == 1;
+        let operands = node.input.first().and_then(|x| dequantized.get(x)).cloned();
+        let (true, Some(mut operands)) = (moved, operands) else {
+            nodes.push(node);
+            continue;
+        };
+        let scale = operands.get(1).and_then(|name| constants.get(name));
+        if !scale.is_some_and(|t| t.dims.iter().all(|&d| d == 1)) {
+            nodes.push(node);
+            continue;
+        }
+        let integers = format!("{}_integers", node.output[0]);
+        node.input[0] = std::mem::replace(&mut operands[0], integers.clone());
+        let output = std::mem::replace(&mut node.output[0], integers);
+        let late = pb::NodeProto {
+            name: format!("{}_dequantized", node.name),
+            op_type: "DequantizeLinear".into(),
+            input: operands.clone(),
+            output: vec![output.clone()],
+            ..Default::default()
+        };
+        dequantized.insert(output, operands);
+        nodes.push(node);
+        nodes.push(late);
+    }
+    graph.node = nodes;
+}
+
+/// Small constants by name: scales, zero points, bounds and axes.
+fn constants(graph: &pb::GraphProto) -> HashMap<String, pb::TensorProto> {
+    let small = |tensor: &pb::TensorProto| tensor.dims.iter().all(|&d| (1..=16).contains(&d));
+    let initializers = graph.initializer.iter().map(|t| (&t.name, t));
+    let nodes = graph.node.iter().filter(|node| is(node, "Constant"));
+    let made = nodes.filter_map(|node| {
+        let tensor = node.attribute.iter().find_map(|a| a.t.as_ref())?;
+        Some((node.output.first()?, tensor))
+    });
+    initializers
+        .chain(made)
+        .filter(|(_, tensor)| small(tensor))
+        .map(|(name, tensor)| (name.clone(), tensor.clone()))
+        .collect()
+}
+
+/// Nodes left without a reader by the rewriting: dequantisations of what is read as integers now.
+fn remove_unread(graph: &mut pb::GraphProto) {
+    let outputs = graph.output.iter().map(|o| o.name.clone());
+    let mut read: HashSet<String> = outputs.collect();
+    let mut nodes = std::mem::take(&mut graph.node);
+    nodes.reverse();
+    nodes.retain(|node| {
+        let keep = !is(node, "DequantizeLinear") || node.output.iter().any(|o| read.contains(o));
+        if keep {
+            read.extend(node.input.iter().cloned());
+        }
+        keep
+    });
+    nodes.reverse();
+    graph.node = nodes;
+}
+
+fn is(node: &pb::NodeProto, operator: &str) -> bool {
+    node.op_type == operator && matches!(node.domain.as_str(), "" | "ai.onnx" | MICROSOFT)
+}
+
+/// Who makes and who reads each name.
+struct Index {
+    producer: HashMap<String, usize>,
+    readers: HashMap<String, usize>,
+    constants: HashMap<String, pb::TensorProto>,
+    opset: i64,
+}
+
+impl Index {
+    fn of(graph: &pb::GraphProto, opset: i64) -> Self {
+        let mut index = Self {
+            producer: HashMap::new(),
+            readers: HashMap::new(),
+            constants: constants(graph),
+            opset,
+        };
+        for (at, node) in graph.node.iter().enumerate() {
+            for output in &node.output {
+                index.producer.insert(output.clone(), at);
+            }
+            for input in &node.input {
+                *index.readers.entry(input.clone()).or_default() += 1;
+            }
+        }
+        for output in &graph.output {
+            *index.readers.entry(output.name.clone()).or_default() += 1;
+        }
+        index
+    }
+
+    /// The operands of the DequantizeLinear node that makes a name: integers, scale, zero point or "".
+    fn dequantized(&self, graph: &pb::GraphProto, name: &str) -> Option<[String; 3]> {
+        let node = &graph.node[*self.producer.get(name)?];
+        let blocked = node
+            .attribute
+            .iter()
+            .any(|a| a.name == "block_size" && a.i != 0);
+        if !is(node, "DequantizeLinear") || blocked {
+            return None;
+        }
+        let operand = |i: usize| node.input.get(i).cloned().unwrap_or_default();
+        Some([operand(0), operand(1), operand(2)])
+    }
+
+    /// The quantised form of the cluster that ends in the QuantizeLinear node `end`, and the nodes it replaces.
+    fn cluster(&self, graph: &pb::GraphProto, end: usize) -> Option<(pb::NodeProto, Vec<usize>)> {
+        let last = &graph.node[end];
+        if !is(last, "QuantizeLinear") {
+            return None;
+        }
+        let mut parts = Vec::new();
+        let mut name = last.input.first()?.as_str();
+        let node = loop {
+            let at = *self.producer.get(name)?;
+            if self.readers.get(name) != Some(&1) {
+                return None;
+            }
+            parts.push(at);
+            let node = &graph.node[at];
+            let bounded = is(node, "Relu") || is(node, "Clip");
+            if !bounded {
+                break node;
+            }
+            if parts.len() > 1 || !self.implied(node, last) {
+                return None;
+            }
+            name = node.input.first()?;
+        };
+        let (_, form, domain) = CLUSTERS.iter().find(|(operator, ..)| is(node, operator))?;
+        let result = |i: usize| last.input.get(i).cloned().unwrap_or_default();
+        let (scale, zero) = (result(1), result(2));
+        let x = |i: usize| self.dequantized(graph, node.input.get(i)?);
+        let mut attributes = node.attribute.clone();
+        let input: Vec<String> = match *form {
+            "QLinearAdd" | "QLinearMul" => {
+                [x(0)?.to_vec(), x(1)?.to_vec(), vec![scale, zero]].concat()
+            }
+            "QLinearMatMul" => [x(0)?.to_vec(), x(1)?.to_vec(), vec![scale, zero]].concat(),
+            "QGemm" => {
+                if !self.plain_beta(node) {
+                    return None;
+                }
+                attributes.retain(|a| a.name != "beta");
+                let bias = self.bias(graph, node)?;
+                [x(0)?.to_vec(), x(1)?.to_vec(), vec![bias, scale, zero]].concat()
+            }
+            "QLinearConv" => {
+                let bias = self.bias(graph, node)?;
+                [x(0)?.to_vec(), x(1)?.to_vec(), vec![scale, zero, bias]].concat()
+            }
+            "QLinearConcat" => {
+                let mut input = vec![scale, zero];
+                for i in 0..node.input.len() {
+                    input.extend(x(i)?);
+                }
+                input
+            }
+            "QLinearReduceMean" => {
+                if let Some(axes) = node.input.get(1).filter(|axes| !axes.is_empty()) {
+                    let axes = Tensor::decode(self.constants.get(axes)?).ok()?;
+                    attributes.push(integers("axes", axes.integers()?));
+                }
+                [x(0)?.to_vec(), vec![scale, zero]].concat()
+            }
+            "QLinearSoftmax" => {
+                attributes.push(integer("opset", self.opset));
+                [x(0)?.to_vec(), vec![scale, zero]].concat()
+            }
+            _ => [x(0)?.to_vec(), vec![scale, zero]].concat(),
+        };
+        let quantised = pb::NodeProto {
+            name: node.name.clone(),
+            op_type: (*form).into(),
+            domain: (*domain).into(),
+            input,
+            output: last.output.clone(),
+            attribute: attributes,
+            ..Default::default()
+        };
+        Some((quantised, parts))
+    }
+
+    /// The quantised form of a product whose result stays numbers.
+    fn product(&self, graph: &pb::GraphProto, at: usize) -> Option<pb::NodeProto> {
+        let node = &graph.node[at];
+        let x = |i: usize| self.dequantized(graph, node.input.get(i)?);
+        let (form, input, attribute) = if is(node, "Gemm") && self.plain_beta(node) {
+            let (a, w) = (x(0)?, x(1)?);
+            let bias = self.bias(graph, node)?;
+            let mut attributes = node.attribute.clone();
+            attributes.retain(|a| a.name != "beta");
+            let input = [a.to_vec(), w.to_vec(), vec![bias]].concat();
+            ("QGemm", input, attributes)
+        } else if is(node, "MatMul") {
+            let ([a, a_scale, a_zero], [w, w_scale, w_zero]) = (x(0)?, x(1)?);
+            let input = vec![a, w, a_scale, w_scale, a_zero, w_zero];
+            ("MatMulIntegerToFloat", input, Vec::new())
+        } else {
+            return None;
+        };
+        Some(pb::NodeProto {
+            op_type: form.into(),
+            domain: MICROSOFT.into(),
+            input,
+            attribute,
+            ..node.clone()
+        })
+    }
+
+    /// The integers of a layer's bias, "" where it has none; nothing where it is not quantised.
+    fn bias(&self, graph: &pb::GraphProto, node: &pb::NodeProto) -> Option<String> {
+        match node.input.get(2).filter(|bias| !bias.is_empty()) {
+            None => Some(String::new()),
+            Some(bias) => {
+                let [integers, ..] = self.dequantized(graph, bias)?;
+                Some(integers)
+            }
+        }
+    }
+
+    fn plain_beta(&self, node: &pb::NodeProto) -> bool {
+        !node
+            .attribute
+            .iter()
+            .any(|a| a.name == "beta" && a.f != 1.0)
+    }
+
+    /// Whether QuantizeLinear saturates wherever this Relu or Clip bounds.
+    fn implied(&self, node: &pb::NodeProto, quantize: &pb::NodeProto) -> bool {
+        let Some(scale) = self.scale(quantize) else {
+            return false;
+        };
+        let (lo, hi) = scale.element.range();
+        let (lo, hi) = (scale.dequantize(lo), scale.dequantize(hi));
+        if is(node, "Relu") {
+            return lo >= 0.0;
+        }
+        let attribute = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f);
+        let bound = |i: usize, name: &str| match node.input.get(i).filter(|b| !b.is_empty()) {
+            Some(operand) => Some(self.number(operand)),
+            None => attribute(name).map(Some),
+        };
+        let below = bound(1, "min").is_none_or(|b| b.is_some_and(|b| b <= lo));
+        let above = bound(2, "max").is_none_or(|b| b.is_some_and(|b| b >= hi));
+        below && above
+    }
+
+    fn scale(&self, quantize: &pb::NodeProto) -> Option<Scale> {
+        let zero = quantize.input.get(2).filter(|zero| !zero.is_empty());
+        let (zero, element) = match zero {
+            None => (0, Element::Uint8),
+            Some(zero) => {
+                let tensor = self.constants.get(zero)?;
+                let zero = Tensor::decode(tensor).ok()?;
+                (*zero.integers()?.first()?, Element::of(tensor.data_type)?)
+            }
+        };
+        Some(Scale {
+            scale: self.number(quantize.input.get(1)?)?,
+            zero,
+            element,
+        })
+    }
+
+    /// A constant of one element.
+    fn number(&self, name: &str) -> Option<f32> {
+        let tensor = Tensor::decode(self.constants.get(name)?).ok()?;
+        match tensor.numbers()?.as_slice() {
+            [number] => Some(*number as f32),
+            _ => None,
+        }
+    }
+}
+
+fn integer(name: &str, value: i64) -> pb::AttributeProto {
+    pb::AttributeProto {
+        name: name.into(),
+        i: value,
+        r#type: AttributeType::Int as i32,
+        ..Default::default()
+    }
+}
+
+fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
+    pb::AttributeProto {
+        name: name.into(),
+        ints: values.to_vec(),
+        r#type: AttributeType::Ints as i32,
+        ..Default::default()
+    }
+}
