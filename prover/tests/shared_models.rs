@@ -275,9 +275,6 @@ models! { false:
     torch_mlp_dyn_fix1
     torch_mlp_legacy_dynb
     anchor_mnist_cnn
-    torch_cnn_dyn_dynb
-    torch_cnn_dyn_fix1
-    torch_cnn_legacy_dynb
     torch_cnn_mobile_dyn_dynb
     torch_cnn_mobile_dyn_fix1
     torch_resnetish_dyn_dynb
@@ -305,6 +302,9 @@ models! { true:
     poly_ridge
     ridge_minmax
     robust_logreg
+    torch_cnn_dyn_dynb
+    torch_cnn_dyn_fix1
+    torch_cnn_legacy_dynb
 }
 
 /// Trees: the label is onnxruntime's on every row.

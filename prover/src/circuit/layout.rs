@@ -179,10 +179,9 @@ impl Layout {
             }
             if z > 0 {
                 // Each takes a slot's rows, so that the registration proof finds as much room below it.
-                bias_rows[layers - z] = (0..program.bias_digits)
-                    .map(|t| row + (t + 1) * rho - 1)
-                    .collect();
-                row += program.bias_digits * rho;
+                let digits = program.layers[layers - z].bias_digits;
+                bias_rows[layers - z] = (0..digits).map(|t| row + (t + 1) * rho - 1).collect();
+                row += digits * rho;
             }
             if z < layers {
                 let made = &program.layers[layers - z - 1];
@@ -455,7 +454,7 @@ impl Layout {
                 for (t, &row) in self.bias_rows[l].iter().enumerate() {
                     let lanes = outputs
                         .clone()
-                        .map(|j| self.bias_digit(bias(j), t))
+                        .map(|j| self.bias_digit(bias(j), t, layer.bias_digits))
                         .collect();
                     column.push(WeightCell {
                         row,
@@ -481,10 +480,10 @@ impl Layout {
     }
 
     /// Digit t of a bias in radix 2^weight_bits: all but the last are non-negative, the last is signed.
-    fn bias_digit(&self, bias: i64, t: usize) -> i64 {
+    fn bias_digit(&self, bias: i64, t: usize, digits: usize) -> i64 {
         let w = self.program.weight_bits;
         let rest = bias >> (w as usize * t).min(63);
-        if t + 1 == self.program.bias_digits {
+        if t + 1 == digits {
             rest
         } else {
             rest & ((1 << w) - 1)
@@ -551,7 +550,7 @@ impl Layout {
                     self.program.weight_bits
                 ));
             }
-            let digits = self.program.weight_bits * self.program.bias_digits as u32;
+            let digits = self.program.weight_bits * layer.bias_digits as u32;
             if digits < 63
                 && w.biases
                     .iter()

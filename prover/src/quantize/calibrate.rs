@@ -206,12 +206,18 @@ mod tests {
             };
             let inputs =
                 super::super::input_specs(&graph, &rows, vec![Vec::new()], &options).unwrap();
-            let plain =
-                super::super::lower_twice(&graph, &inputs, Default::default(), &options, reveal)
-                    .unwrap();
+            let plain = super::super::lower_twice(
+                &graph,
+                &inputs,
+                Default::default(),
+                None,
+                &options,
+                reveal,
+            )
+            .unwrap();
             let calibrated = quantize(&graph, &rows, &options).unwrap();
-            assert_eq!(plain.model.skeleton, calibrated.model.skeleton);
-            assert_ne!(plain.model.weights, calibrated.model.weights);
+            assert_eq!(plain.0.model.skeleton, calibrated.model.skeleton);
+            assert_ne!(plain.0.model.weights, calibrated.model.weights);
         }
         let measured = report(MODEL, &graph, &rows, &QuantizeOptions::default()).unwrap();
         assert!(measured.outputs[0].max_abs < 1e-3, "{measured:?}");

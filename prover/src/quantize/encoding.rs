@@ -105,6 +105,13 @@ impl Skeleton {
             "weight_bits".into()
         })?;
         require((1..=60).contains(&self.bias_bits), || "bias_bits".into())?;
+        let has_weights = |op: &&Op| matches!(op, Op::Linear { .. } | Op::Convolution { .. });
+        let layers = self.ops.iter().filter(has_weights).count();
+        let known = self.layer_bias_bits.is_empty() || self.layer_bias_bits.len() == layers;
+        let within = |b: &u32| (1..=self.bias_bits).contains(b);
+        require(known && self.layer_bias_bits.iter().all(within), || {
+            "layer_bias_bits".into()
+        })?;
         require(self.ops.len() <= MAX_OPS, || "too many operations".into())?;
         self.check_inputs()?;
         for table in &self.functions {
@@ -369,6 +376,7 @@ impl IntegerModel {
         let bad = |what: &str| Err(SkeletonError::Weights { what: what.into() });
         let (mut linear, mut diagonal) = (self.weights.linear.iter(), self.weights.diagonal.iter());
         let mut forests = self.weights.forests.iter();
+        let mut entry = 0;
         for op in &self.skeleton.ops {
             let (layer, weights, biases) = match op {
                 Op::Forest { .. } => {
@@ -408,7 +416,14 @@ impl IntegerModel {
                 return bad("a layer of another size");
             }
             let w = 1i64 << self.skeleton.weight_bits;
-            let b = 1i64 << self.skeleton.bias_bits;
+            let b = match op {
+                Op::Diagonal { .. } => self.skeleton.bias_bits,
+                _ => {
+                    entry += 1;
+                    self.skeleton.bias_bits_of(entry - 1)
+                }
+            };
+            let b = 1i64 << b;
             if !layer
                 .weights
                 .iter()

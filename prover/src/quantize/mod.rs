@@ -58,6 +58,9 @@ pub struct Quantized {
     pub roundings: Vec<RoundingDifference>,
 }
 
+/// Least width of the biases of quantised layers.
+const INTEGER_BIAS_BITS: u32 = 16;
+
 /// Greatest width of an input.
 const MAX_RANGE_BITS: u32 = 36;
 
@@ -100,7 +103,7 @@ fn quantize_revealing(
         means: &[],
         greatest,
     };
-    let plain = lower_twice(graph, &inputs, seen, options, reveal)?;
+    let (plain, widths) = lower_twice(graph, &inputs, seen, None, options, reveal)?;
     if calibration.is_empty() {
         return Ok(plain);
     }
@@ -110,8 +113,9 @@ fn quantize_revealing(
         let Statistics {
             means, greatest, ..
         } = &Statistics::of(&lifted, calibration);
-        match lower_twice(&lifted, &inputs, Seen { means, greatest }, options, reveal) {
-            Ok(better) if better.model.skeleton == plain.model.skeleton => return Ok(better),
+        let seen = Seen { means, greatest };
+        match lower_twice(&lifted, &inputs, seen, Some(&widths), options, reveal) {
+            Ok((better, _)) if better.model.skeleton == plain.model.skeleton => return Ok(better),
             _ => {}
         }
     }
@@ -121,56 +125,78 @@ fn quantize_revealing(
 /// Lowers with the least widths that hold the weights.
 ///
 /// The widths follow from the integer weights, which do not depend on them: lower once to learn the
-/// weights, and once more with the widths they need.
+/// weights, and once more with the widths they need, or with `declared` ones that are no narrower.
 fn lower_twice(
     graph: &Graph,
     inputs: &[InputSpec],
     seen: Seen<'_>,
+    declared: Option<&Widths>,
     options: &QuantizeOptions,
     reveal: Reveal,
-) -> Result<Quantized, QuantizeError> {
-    let floor = graph.integer_widths().map_or(
-        Widths {
-            weight_bits: options.scale_bits,
-            bias_bits: 2 * options.scale_bits,
-        },
-        |weight_bits| Widths {
-            weight_bits,
-            bias_bits: 16,
-        },
-    );
-    let Lowered { model, .. } = lower::lower(graph, inputs, seen, floor, options, reveal)?;
-    let needed = needed_widths(&model.weights, floor);
+) -> Result<(Quantized, Widths), QuantizeError> {
+    let (weight_bits, bias_bits) = match graph.integer_widths() {
+        Some(weight_bits) => (weight_bits, INTEGER_BIAS_BITS),
+        None => (options.scale_bits, 2 * options.scale_bits),
+    };
+    let floor = Widths {
+        weight_bits,
+        bias_bits,
+        layer_bias_bits: Vec::new(),
+        layers: 0,
+    };
+    let lowered = lower::lower(graph, inputs, seen, floor.clone(), options, reveal)?;
+    let needed = needed_widths(&lowered.model.weights, &lowered.biases, &floor);
+    let too_great = |what, needed, allowed| QuantizeError::TooGreat {
+        layer: 0,
+        operator: "model",
+        what,
+        needed,
+        allowed,
+    };
     let check = |what, needed: u32, declared: Option<u32>| match declared {
-        Some(allowed) if needed > allowed => Err(QuantizeError::TooGreat {
-            layer: 0,
-            operator: "model",
-            what,
-            needed,
-            allowed,
-        }),
+        Some(allowed) if needed > allowed => Err(too_great(what, needed, allowed)),
         Some(allowed) => Ok(allowed),
         None => Ok(needed),
     };
-    let widths = Widths {
+    let own = Widths {
         weight_bits: check("weights", needed.weight_bits, options.weight_bits)?,
         bias_bits: check("biases", needed.bias_bits, options.bias_bits)?,
+        layer_bias_bits: match options.bias_bits {
+            Some(_) => Vec::new(),
+            None => needed.layer_bias_bits,
+        },
+        layers: 0,
+    };
+    let widths = match declared {
+        None => own,
+        Some(declared) => {
+            check("weights", own.weight_bits, Some(declared.weight_bits))?;
+            check("biases", own.bias_bits, Some(declared.bias_bits))?;
+            for entry in 0..lowered.biases.len() {
+                let of = |w: &Widths| w.layer_bias_bits.get(entry).copied().unwrap_or(w.bias_bits);
+                check("biases", of(&own), Some(of(declared)))?;
+            }
+            declared.clone()
+        }
     };
     let Lowered {
         model,
         function_errors,
         leaves,
         roundings,
-    } = lower::lower(graph, inputs, seen, widths, options, reveal)?;
-    Ok(Quantized {
+        ..
+    } = lower::lower(graph, inputs, seen, widths.clone(), options, reveal)?;
+    let quantized = Quantized {
         model,
         functions: function_errors,
         leaves,
         roundings,
-    })
+    };
+    Ok((quantized, widths))
 }
 
-fn needed_widths(weights: &PrivateWeights, floor: Widths) -> Widths {
+/// No narrower than `floor`; `biases`: the greatest of each layer, dead ones included.
+fn needed_widths(weights: &PrivateWeights, biases: &[i64], floor: &Widths) -> Widths {
     // Least b with -2^b <= v < 2^b.
     let bits = |v: i64| 64 - (if v < 0 { !v } else { v }).leading_zeros();
     let all = || weights.linear.iter().chain(&weights.diagonal);
@@ -180,11 +206,20 @@ fn needed_widths(weights: &PrivateWeights, floor: Widths) -> Widths {
         .max();
     // Two digits for what a node of a tree holds.
     let nodes = if weights.forests.is_empty() { 0 } else { 16 };
+    // In steps of four, so that most models of one architecture agree.
+    let stepped = |bits: u32| bits.max(floor.bias_bits).next_multiple_of(4);
     let bias = all().flat_map(|l| &l.biases).map(|&b| bits(b)).max();
+    let bias_bits = stepped(bias.unwrap_or(0));
+    let layer = |greatest: &i64| stepped(bits(*greatest)).min(bias_bits);
+    let mut layers: Vec<u32> = biases.iter().map(layer).collect();
+    if layers.iter().all(|b| *b == bias_bits) {
+        layers.clear();
+    }
     Widths {
         weight_bits: weight.unwrap_or(0).max(floor.weight_bits).max(nodes),
-        // In steps of four, so that most models of one architecture agree.
-        bias_bits: bias.unwrap_or(0).max(floor.bias_bits).next_multiple_of(4),
+        bias_bits,
+        layer_bias_bits: layers,
+        layers: 0,
     }
 }
 

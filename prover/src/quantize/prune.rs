@@ -59,6 +59,7 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
     }
 
     let (mut linear, mut diagonal, mut forests) = (Vec::new(), Vec::new(), Vec::new());
+    let mut old_bits = std::mem::take(&mut skeleton.layer_bias_bits).into_iter();
     let mut old_linear = std::mem::take(&mut model.weights.linear).into_iter();
     let mut old_diagonal = std::mem::take(&mut model.weights.diagonal).into_iter();
     let mut old_forests = std::mem::take(&mut model.weights.forests).into_iter();
@@ -69,6 +70,9 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
         let weights = match op {
             Op::Linear { .. } | Op::Convolution { .. } => {
                 renamed.push(linear.len() as u32);
+                skeleton
+                    .layer_bias_bits
+                    .extend(old_bits.next().filter(|_| keep));
                 old_linear.next().map(|w| (&mut linear, w))
             }
             Op::Diagonal { .. } => old_diagonal.next().map(|w| (&mut diagonal, w)),

@@ -44,10 +44,30 @@ pub enum RangeError {
 }
 
 /// Public widths that the intervals depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Widths {
     pub(crate) weight_bits: u32,
     pub(crate) bias_bits: u32,
+    /// Of the biases of each entry of the linear weights, where they differ.
+    pub(crate) layer_bias_bits: Vec<u32>,
+    /// Entries met so far.
+    pub(crate) layers: usize,
+}
+
+impl Widths {
+    /// Width of the biases that an operation adds; counts the entries.
+    fn bias_bits(&mut self, op: &Op) -> u32 {
+        let entry = match op {
+            Op::Linear { .. } | Op::Convolution { .. } => {
+                self.layers += 1;
+                self.layers - 1
+            }
+            Op::Again { layer, .. } => *layer as usize,
+            _ => return self.bias_bits,
+        };
+        let width = self.layer_bias_bits.get(entry);
+        width.copied().unwrap_or(self.bias_bits)
+    }
 }
 
 impl Interval {
@@ -145,9 +165,11 @@ pub(crate) fn round_shift(y: i128, shift: u32) -> Option<i128> {
 /// # Errors
 /// A value over [`MAX_BITS`] bits, a function outside its domain, a divisor that may be zero.
 pub fn intervals(skeleton: &Skeleton) -> Result<Vec<Interval>, RangeError> {
-    let widths = Widths {
+    let mut widths = Widths {
         weight_bits: skeleton.weight_bits,
         bias_bits: skeleton.bias_bits,
+        layer_bias_bits: skeleton.layer_bias_bits.clone(),
+        layers: 0,
     };
     let mut all = Vec::new();
     for input in &skeleton.inputs {
@@ -155,7 +177,7 @@ pub fn intervals(skeleton: &Skeleton) -> Result<Vec<Interval>, RangeError> {
         all.extend((0..count).map(|_| Interval::signed(input.range_bits)));
     }
     for (i, op) in skeleton.ops.iter().enumerate() {
-        extend(&mut all, i, op, widths, &skeleton.functions)?;
+        extend(&mut all, i, op, &mut widths, &skeleton.functions)?;
     }
     Ok(all)
 }
@@ -165,13 +187,13 @@ pub(crate) fn extend(
     all: &mut Vec<Interval>,
     number: usize,
     op: &Op,
-    widths: Widths,
+    widths: &mut Widths,
     functions: &[FunctionTable],
 ) -> Result<(), RangeError> {
     let wide = RangeError::TooWide { op: number };
     let of = |id: &ScalarId| all[*id as usize];
     let weight = 1i128 << widths.weight_bits;
-    let bias = 1i128 << widths.bias_bits;
+    let bias = 1i128 << widths.bias_bits(op);
     let made: Vec<Option<Interval>> = match op {
         Op::Linear {
             inputs,

@@ -301,6 +301,9 @@ pub struct Skeleton {
     pub weight_bits: u32,
     /// Private biases lie in `[-2^bias_bits, 2^bias_bits)`.
     pub bias_bits: u32,
+    /// Narrower widths of the biases of each entry of [`PrivateWeights::linear`]; none where all have `bias_bits`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layer_bias_bits: Vec<u32>,
     /// Tabled functions.
     pub functions: Vec<FunctionTable>,
     /// The operations, operands before users.
@@ -313,6 +316,14 @@ pub struct Skeleton {
     pub released: Vec<ScalarId>,
     /// How the decision reads, for people: `"score >= 0.5"`, `"argmax"`.
     pub decision: String,
+}
+
+impl Skeleton {
+    /// Width of the biases of one entry of [`PrivateWeights::linear`].
+    pub fn bias_bits_of(&self, layer: usize) -> u32 {
+        let width = self.layer_bias_bits.get(layer);
+        width.copied().unwrap_or(self.bias_bits)
+    }
 }
 
 /// Weights of one linear layer, integers.

@@ -48,7 +48,6 @@ pub(super) struct Lowering<'a> {
     pub(super) forests: Vec<Forest>,
     /// Slot that holds a scalar.
     pub(super) home: HashMap<ScalarId, SlotId>,
-    pub(super) bias_digits: usize,
 }
 
 impl Lowering<'_> {
@@ -315,11 +314,15 @@ impl Lowering<'_> {
         }
     }
 
-    /// `Sum_t 2^(w t) W` over the bias digits: the greatest bias that the rows can hold.
-    fn bias_bound(&self) -> i128 {
-        (0..self.bias_digits as u32)
-            .map(|t| 1i128 << (self.weight_bits * (t + 1)))
-            .sum()
+    /// Digits of a layer's biases, and `Sum_t 2^(w t) W` over them: the greatest bias that the rows can hold.
+    fn bias_digits(&self, weights: WeightRef) -> (usize, i128) {
+        let bits = match weights {
+            WeightRef::Linear(entry) => self.skeleton.bias_bits_of(entry),
+            WeightRef::Diagonal(_) => self.skeleton.bias_bits,
+        };
+        let digits = bits.max(1).div_ceil(self.weight_bits);
+        let bound = (0..digits).map(|t| 1i128 << (self.weight_bits * (t + 1)));
+        (digits as usize, bound.sum())
     }
 
     /// The slots of one accumulator's result, which layer `layer` makes.
@@ -495,7 +498,7 @@ impl Lowering<'_> {
     ) -> Result<(), CircuitError> {
         let w = 1i128 << self.weight_bits;
         let slots: Vec<SlotId> = inputs.iter().map(|s| self.home[s]).collect();
-        let mut bound = self.bias_bound();
+        let (bias_digits, mut bound) = self.bias_digits(weights);
         for &slot in &slots {
             bound = checked(
                 bound.checked_add(checked(w.checked_mul(self.slots[slot].proven.magnitude()))?),
@@ -510,6 +513,7 @@ impl Lowering<'_> {
                 weights,
                 lane_bits: 0,
                 lanes: 1,
+                bias_digits,
             });
             self.steps.push(vec![]);
             self.layers.len() - 1
@@ -559,7 +563,8 @@ impl Lowering<'_> {
             .map(|s| self.slots[*s].proven.magnitude())
             .collect();
         let (groups, weight) = (*groups as usize, 1i128 << self.weight_bits);
-        let bounds = convolution_bounds(&magnitudes, groups, positions, weight, self.bias_bound());
+        let (bias_digits, bias) = self.bias_digits(WeightRef::Linear(weights));
+        let bounds = convolution_bounds(&magnitudes, groups, positions, weight, bias);
         let layer = self.layers.len();
         let mut step = Step {
             inputs: slots,
@@ -596,6 +601,7 @@ impl Lowering<'_> {
             weights: WeightRef::Linear(weights),
             lane_bits: 0,
             lanes: 1,
+            bias_digits,
         });
         self.steps.push(vec![step]);
         Ok(())

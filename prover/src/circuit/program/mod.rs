@@ -151,6 +151,8 @@ pub(crate) struct Layer {
     pub(crate) lane_bits: u32,
     /// Outputs packed in one cell.
     pub(crate) lanes: usize,
+    /// Rows that hold a bias: digits of `weight_bits` bits.
+    pub(crate) bias_digits: usize,
 }
 
 impl Layer {
@@ -208,8 +210,6 @@ pub(crate) struct Program {
     pub(crate) released: Vec<SlotId>,
     /// Slot of each input scalar.
     pub(crate) inputs: Vec<SlotId>,
-    /// Number of weight rows that hold a bias: digits of `weight_bits` bits.
-    pub(crate) bias_digits: usize,
     pub(crate) weight_bits: u32,
 }
 
@@ -227,7 +227,6 @@ impl Program {
             });
         }
         let scalars = ScalarTable::new(skeleton);
-        let bias_digits = (skeleton.bias_bits.max(1)).div_ceil(weight_bits) as usize;
         let mut lowering = Lowering {
             skeleton,
             limb_bits,
@@ -241,7 +240,6 @@ impl Program {
             pooled: lowering::pooled(skeleton, &scalars),
             forests: vec![],
             home: HashMap::new(),
-            bias_digits,
         };
         let mut inputs = vec![];
         for (index, spec) in scalars.inputs.iter().enumerate() {
@@ -293,7 +291,6 @@ impl Program {
             forest: lowering.forests.pop(),
             released,
             inputs,
-            bias_digits,
             weight_bits,
         };
         program.separate_readers();

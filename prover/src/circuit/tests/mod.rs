@@ -85,6 +85,7 @@ fn skeleton(
         inputs,
         weight_bits: 13,
         bias_bits: 26,
+        layer_bias_bits: vec![],
         functions,
         ops,
         outputs: vec![],

@@ -32,8 +32,8 @@ use super::options::QuantizeOptions;
 use super::ranges::{extend, Interval, Widths};
 use super::report::{LeafRounding, RoundingDifference};
 use super::skeleton::{
-    Activation, FunctionTable, InputSpec, IntegerModel, Op, OutputKind, OutputSpec, PrivateWeights,
-    Reveal, ScalarId, Skeleton,
+    Activation, FunctionTable, InputSpec, IntegerModel, LinearWeights, Op, OutputKind, OutputSpec,
+    PrivateWeights, Reveal, ScalarId, Skeleton,
 };
 use crate::onnx::{Arithmetic, FloatOp, Graph, Kind, Pointwise, Port};
 use quantized::Dequantized;
@@ -83,6 +83,8 @@ pub(crate) struct Lowered {
     pub(crate) function_errors: Vec<FunctionError>,
     pub(crate) leaves: Vec<LeafRounding>,
     pub(crate) roundings: Vec<RoundingDifference>,
+    /// The greatest bias of each layer, those included that nothing needs: `b` or `-b - 1`.
+    pub(crate) biases: Vec<i64>,
 }
 
 /// The integer graph under construction.
@@ -158,12 +160,18 @@ pub(crate) fn lower(
             (vec![output], released, decision)
         }
     };
+    let greatest = |l: &LinearWeights| {
+        let sizes = l.biases.iter().map(|&b| if b < 0 { !b } else { b });
+        sizes.max().unwrap_or(0)
+    };
+    let biases = lowering.weights.linear.iter().map(greatest).collect();
     let mut model = IntegerModel {
         skeleton: Skeleton {
             version: 1,
             inputs: inputs.to_vec(),
-            weight_bits: widths.weight_bits,
-            bias_bits: widths.bias_bits,
+            weight_bits: lowering.widths.weight_bits,
+            bias_bits: lowering.widths.bias_bits,
+            layer_bias_bits: lowering.widths.layer_bias_bits,
             functions: lowering.functions,
             ops: lowering.ops,
             outputs,
@@ -184,6 +192,7 @@ pub(crate) fn lower(
         function_errors,
         leaves: lowering.leaves,
         roundings: lowering.roundings,
+        biases,
     })
 }
 
@@ -403,7 +412,7 @@ impl<'a> Lowering<'a> {
             &mut self.intervals,
             self.ops.len(),
             &op,
-            self.widths,
+            &mut self.widths,
             &self.functions,
         )?;
         self.ops.push(op);

@@ -26,8 +26,11 @@ impl Lowering<'_> {
         axis: &AxisView,
         input: usize,
     ) -> Result<Fixed, QuantizeError> {
-        let x = self.tensor(input);
-        let mut x = self.narrow(&x)?;
+        let mut x = self.tensor(input);
+        if !matches!(op, Reduction::Max) {
+            // The greatest is no wider than what it is chosen from: whoever reads it narrows it, once.
+            x = self.narrow(&x)?;
+        }
         if !op.keeps_whole() {
             x = self.fractional(x)?;
         }

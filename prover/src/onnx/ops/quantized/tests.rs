@@ -277,7 +277,7 @@ fn sums_and_products_of_two_tensors() {
 #[test]
 fn softmax_rounds_ties_to_even() {
     let model = quantised(6, 0.1)
-        .floats("p_scale", &[], &[1.0 / 255.0])
+        .floats("p_scale", &[], &[0.00392])
         .typed("p_zero", UINT8, &[], &[0])
         .node(
             "DequantizeLinear",
