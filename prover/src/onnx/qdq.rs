@@ -2,7 +2,7 @@
 //!
 //! A quantised network may be written with float operators between DequantizeLinear and QuantizeLinear nodes. On the
 //! protobuf, before constants are decoded: operators that only move elements (MaxPool among them: scales are
-//! positive) change places with DequantizeLinear; then each cluster of the table becomes its `QLinear` operator, whose
+//! positive) go behind QuantizeLinear and before DequantizeLinear; then each cluster of the table becomes its `QLinear` operator, whose
 //! importer does the rest. A Relu or Clip before QuantizeLinear goes where the type's range implies it.
 //! Source: onnxruntime's QDQ format, and which clusters its default optimisation fuses.
 
@@ -55,6 +55,7 @@ pub(super) fn rewrite(graph: &mut pb::GraphProto, opset: i64) {
         return;
     }
     dequantize_late(graph);
+    quantize_early(graph);
     let index = Index::of(graph, opset);
     let mut rewritten: HashMap<usize, pb::NodeProto> = HashMap::new();
     let mut gone: HashSet<usize> = HashSet::new();
@@ -91,6 +92,7 @@ pub(super) fn rewrite(graph: &mut pb::GraphProto, opset: i64) {
 /// Moves DequantizeLinear behind the operators that only move elements.
 fn dequantize_late(graph: &mut pb::GraphProto) {
     let constants = constants(graph);
+    let outputs: HashSet<String> = graph.output.iter().map(|o| o.name.clone()).collect();
     // The operands of the DequantizeLinear node that makes a name.
     let mut dequantized: HashMap<String, Vec<String>> = HashMap::new();
     let mut nodes = Vec::with_capacity(graph.node.len());
@@ -102,7 +104,9 @@ fn dequantize_late(graph: &mut pb::GraphProto) {
         if is(&node, "DequantizeLinear") && per_tensor {
             dequantized.insert(node.output[0].clone(), node.input.clone());
         }
-        let moved = node.domain.is_empty() && moves(&node.op_type) && node.output.len() == 1;
+        let relu = is(&node, "Relu") && node.output.iter().all(|o| outputs.contains(o));
+        let moved = relu || node.domain.is_empty() && moves(&node.op_type);
+        let moved = moved && node.output.len() == 1;
         let operands = node.input.first().and_then(|x| dequantized.get(x)).cloned();
         let (true, Some(mut operands)) = (moved, operands) else {
             nodes.push(node);
@@ -114,6 +118,15 @@ fn dequantize_late(graph: &mut pb::GraphProto) {
             continue;
         }
         let integers = format!("{}_integers", node.output[0]);
+        if relu {
+            // Of integers on one scale: a table that is exact, so that the output is too.
+            let [scale, zero] = [1, 2].map(|i| operands.get(i).cloned().unwrap_or_default());
+            node.op_type = "QLinearLeakyRelu".into();
+            node.domain = MICROSOFT.into();
+            node.attribute = vec![float("alpha", 0.0)];
+            node.input
+                .extend([scale.clone(), zero.clone(), scale, zero]);
+        }
         node.input[0] = std::mem::replace(&mut operands[0], integers.clone());
         let output = std::mem::replace(&mut node.output[0], integers);
         let late = pb::NodeProto {
@@ -128,6 +141,52 @@ fn dequantize_late(graph: &mut pb::GraphProto) {
         nodes.push(late);
     }
     graph.node = nodes;
+}
+
+/// Moves QuantizeLinear before the operators that only move elements, so that it meets the operator whose result it
+/// rounds.
+fn quantize_early(graph: &mut pb::GraphProto) {
+    let index = Index::of(graph, 0);
+    let mut producer = index.producer;
+    for end in 0..graph.node.len() {
+        let mut at = end;
+        loop {
+            let node = &graph.node[at];
+            let scalar = |i: usize| match node.input.get(i) {
+                Some(name) => index
+                    .constants
+                    .get(name)
+                    .is_some_and(|t| t.dims.iter().all(|&d| d == 1)),
+                None => true,
+            };
+            let before = node.input.first().and_then(|x| producer.get(x)).copied();
+            let (true, Some(before)) =
+                (is(node, "QuantizeLinear") && scalar(1) && scalar(2), before)
+            else {
+                break;
+            };
+            let moved = &graph.node[before];
+            let alone = index.readers.get(&moved.output[0]) == Some(&1);
+            let constants = node.input[1..].iter();
+            let known = constants
+                .filter_map(|name| producer.get(name))
+                .all(|&p| p < before);
+            let only = moved.domain.is_empty() && moves(&moved.op_type) && moved.output.len() == 1;
+            if !(only && alone && known) {
+                break;
+            }
+            // x -> move -> quantise -> y becomes x -> quantise -> move -> y.
+            let integers = format!("{}_quantized", moved.output[0]);
+            graph.node.swap(before, at);
+            let (low, high) = graph.node.split_at_mut(at);
+            let (quantize, moved) = (&mut low[before], &mut high[0]);
+            quantize.input[0] = std::mem::replace(&mut moved.input[0], integers.clone());
+            moved.output[0] = std::mem::replace(&mut quantize.output[0], integers.clone());
+            producer.insert(moved.output[0].clone(), at);
+            producer.insert(integers, before);
+            at = before;
+        }
+    }
 }
 
 /// Small constants by name: scales, zero points, bounds and axes.
@@ -378,6 +437,15 @@ impl Index {
             [number] => Some(*number as f32),
             _ => None,
         }
+    }
+}
+
+fn float(name: &str, value: f32) -> pb::AttributeProto {
+    pb::AttributeProto {
+        name: name.into(),
+        f: value,
+        r#type: AttributeType::Float as i32,
+        ..Default::default()
     }
 }
 

@@ -88,6 +88,24 @@ impl ModelBuilder {
         self
     }
 
+    /// Integers of this element type.
+    pub(crate) fn typed(
+        mut self,
+        name: &str,
+        element_type: i32,
+        shape: &[i64],
+        values: &[i32],
+    ) -> Self {
+        self.graph.initializer.push(pb::TensorProto {
+            name: name.into(),
+            dims: shape.to_vec(),
+            data_type: element_type,
+            int32_data: values.to_vec(),
+            ..Default::default()
+        });
+        self
+    }
+
     pub(crate) fn strings(mut self, name: &str, values: &[&str]) -> Self {
         self.graph.initializer.push(pb::TensorProto {
             name: name.into(),
@@ -99,8 +117,8 @@ impl ModelBuilder {
         self
     }
 
-    /// A node of the default domain, or of `ai.onnx.ml` when written `ml.Name`; several outputs with commas
-    /// between.
+    /// A node of the default domain, of `ai.onnx.ml` when written `ml.Name`, or of `com.microsoft` when written
+    /// `ms.Name`; several outputs with commas between.
     pub(crate) fn node(
         mut self,
         operator: &str,
@@ -108,9 +126,10 @@ impl ModelBuilder {
         output: &str,
         attributes: &[(&str, Attr<'_>)],
     ) -> Self {
-        let (domain, operator) = match operator.strip_prefix("ml.") {
-            Some(operator) => ("ai.onnx.ml", operator),
-            None => ("", operator),
+        let (domain, operator) = match operator.split_once('.') {
+            Some(("ml", operator)) => ("ai.onnx.ml", operator),
+            Some(("ms", operator)) => ("com.microsoft", operator),
+            _ => ("", operator),
         };
         self.graph.node.push(pb::NodeProto {
             name: format!("node_{output}"),

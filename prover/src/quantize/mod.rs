@@ -58,6 +58,9 @@ pub struct Quantized {
     pub roundings: Vec<RoundingDifference>,
 }
 
+/// Least width of the biases of quantised layers.
+const INTEGER_BIAS_BITS: u32 = 16;
+
 /// Greatest width of an input.
 const MAX_RANGE_BITS: u32 = 36;
 
@@ -132,8 +135,8 @@ fn lower_twice(
     reveal: Reveal,
 ) -> Result<(Quantized, Widths), QuantizeError> {
     let (weight_bits, bias_bits) = match graph.integer_widths() {
+        Some(weight_bits) => (weight_bits, INTEGER_BIAS_BITS),
         None => (options.scale_bits, 2 * options.scale_bits),
-        Some(weight_bits) => (weight_bits, 16),
     };
     let floor = Widths {
         weight_bits,
@@ -141,9 +144,8 @@ fn lower_twice(
         layer_bias_bits: Vec::new(),
         layers: 0,
     };
-    let Lowered { model, biases, .. } =
-        lower::lower(graph, inputs, seen, floor.clone(), options, reveal)?;
-    let needed = needed_widths(&model.weights, &biases, &floor);
+    let lowered = lower::lower(graph, inputs, seen, floor.clone(), options, reveal)?;
+    let needed = needed_widths(&lowered.model.weights, &lowered.biases, &floor);
     let too_great = |what, needed, allowed| QuantizeError::TooGreat {
         layer: 0,
         operator: "model",
@@ -170,7 +172,7 @@ fn lower_twice(
         Some(declared) => {
             check("weights", own.weight_bits, Some(declared.weight_bits))?;
             check("biases", own.bias_bits, Some(declared.bias_bits))?;
-            for entry in 0..biases.len() {
+            for entry in 0..lowered.biases.len() {
                 let of = |w: &Widths| w.layer_bias_bits.get(entry).copied().unwrap_or(w.bias_bits);
                 check("biases", of(&own), Some(of(declared)))?;
             }
@@ -193,7 +195,7 @@ fn lower_twice(
     Ok((quantized, widths))
 }
 
-/// `biases`: the greatest of each layer, dead ones included.
+/// No narrower than `floor`; `biases`: the greatest of each layer, dead ones included.
 fn needed_widths(weights: &PrivateWeights, biases: &[i64], floor: &Widths) -> Widths {
     // Least b with -2^b <= v < 2^b.
     let bits = |v: i64| 64 - (if v < 0 { !v } else { v }).leading_zeros();

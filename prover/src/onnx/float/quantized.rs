@@ -71,9 +71,14 @@ pub(crate) enum Rule {
     Product(f32),
     /// `rint(f32(a) m + zero)`
     Shifted(f32),
-    /// `rint(a from / (count to)) + zero`, a mean that onnxruntime computes in float32: equal unless the quotient is
-    /// so near a half that its order of summation decides.
-    Mean { from: f32, to: f32, count: usize },
+    /// `rint(a from / (count to)) + zero`, or the zero point inside, a mean that onnxruntime computes in float32:
+    /// equal unless the quotient is so near a half that its order of summation decides.
+    Mean {
+        from: f32,
+        to: f32,
+        count: usize,
+        zero_inside: bool,
+    },
 }
 
 /// The sum of two quantised tensors: `rint(l ratio_l + (r ratio_r + fixed))`, each product and sum rounded once.
@@ -203,10 +208,16 @@ impl Rule {
         match self {
             Self::Product(m) => outside(a as f32 * m).round_ties_even() as i64 + zero,
             Self::Shifted(m) => element.clamp((a as f32 * m + zero as f32).round_ties_even()),
-            Self::Mean { from, to, count } => {
+            Self::Mean {
+                from,
+                to,
+                count,
+                zero_inside,
+            } => {
                 let mean = a as f64 * f64::from(from) / (count as f64 * f64::from(to));
-                let rounded = mean.round_ties_even();
-                rounded.clamp((lo - zero) as f64, (hi - zero) as f64) as i64 + zero
+                let (inside, outside) = if zero_inside { (zero, 0) } else { (0, zero) };
+                let rounded = (mean + inside as f64).round_ties_even();
+                (rounded.clamp(-1e9, 1e9) as i64 + outside).clamp(lo, hi)
             }
         }
     }
@@ -214,7 +225,9 @@ impl Rule {
     /// Bound of what float32's rounding adds to a mean of integers as wide as `element`'s, in units of the result.
     pub(crate) fn mean_error(self, element: Element) -> f64 {
         match self {
-            Self::Mean { from, to, count } => {
+            Self::Mean {
+                from, to, count, ..
+            } => {
                 let greatest = 2f64.powi(element.bits() as i32 + 1) * f64::from(from / to);
                 (count as f64 + 3.0) * greatest * 2f64.powi(-24)
             }
@@ -223,11 +236,19 @@ impl Rule {
     }
 
     /// Tells rules apart.
-    pub(crate) fn key(self) -> [u32; 3] {
+    pub(crate) fn key(self) -> [u32; 4] {
         match self {
-            Self::Product(m) => [0, m.to_bits(), 0],
-            Self::Shifted(m) => [1, m.to_bits(), 0],
-            Self::Mean { from, to, count } => [count as u32 + 1, from.to_bits(), to.to_bits()],
+            Self::Product(m) => [0, m.to_bits(), 0, 0],
+            Self::Shifted(m) => [1, m.to_bits(), 0, 0],
+            Self::Mean {
+                from,
+                to,
+                count,
+                zero_inside,
+            } => {
+                let kind = 2 + u32::from(zero_inside);
+                [kind, from.to_bits(), to.to_bits(), count as u32]
+            }
         }
     }
 
@@ -235,7 +256,9 @@ impl Rule {
     pub(crate) fn factor(self) -> f64 {
         match self {
             Self::Product(m) | Self::Shifted(m) => f64::from(m),
-            Self::Mean { from, to, count } => f64::from(from) / (count as f64 * f64::from(to)),
+            Self::Mean {
+                from, to, count, ..
+            } => f64::from(from) / (count as f64 * f64::from(to)),
         }
     }
 }

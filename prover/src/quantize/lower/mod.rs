@@ -83,9 +83,9 @@ pub(crate) struct Lowered {
     pub(crate) model: IntegerModel,
     pub(crate) function_errors: Vec<FunctionError>,
     pub(crate) leaves: Vec<LeafRounding>,
+    pub(crate) roundings: Vec<RoundingDifference>,
     /// The greatest bias of each layer, those included that nothing needs: `b` or `-b - 1`.
     pub(crate) biases: Vec<i64>,
-    pub(crate) roundings: Vec<RoundingDifference>,
 }
 
 /// The integer graph under construction.
@@ -194,8 +194,8 @@ pub(crate) fn lower(
         model,
         function_errors,
         leaves: lowering.leaves,
-        biases,
         roundings: lowering.roundings,
+        biases,
     })
 }
 

@@ -309,7 +309,7 @@ impl Lowering<'_> {
     ) -> Result<Vec<ScalarId>, QuantizeError> {
         let mut made = Vec::with_capacity(x.scalars.len());
         // Formulas by rule and domain, and the number of each scalar's.
-        let mut known: HashMap<([u32; 3], (i64, i64)), usize> = HashMap::new();
+        let mut known: HashMap<([u32; 4], (i64, i64)), usize> = HashMap::new();
         let mut fits: Vec<Fit<i64>> = Vec::new();
         let mut of = Vec::with_capacity(x.scalars.len());
         for (i, &id) in x.scalars.iter().enumerate() {

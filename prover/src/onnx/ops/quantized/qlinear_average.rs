@@ -40,15 +40,16 @@ pub(in super::super) fn reduce_mean(
         reduced[axis_of(axis, rank)?] = true;
     }
     let keep = node.int("keepdims", 1) != 0;
-    let rule = |count| mean(x.scale, y, count);
+    let rule = |count| mean(x.scale, y, count, false);
     Ok(vec![average(b, x, y, &reduced, keep, rule)?])
 }
 
-fn mean(x: Scale, y: Scale, count: usize) -> Rule {
+fn mean(x: Scale, y: Scale, count: usize, zero_inside: bool) -> Rule {
     Rule::Mean {
         from: x.scale,
         to: y.scale,
         count,
+        zero_inside,
     }
 }
 
@@ -146,7 +147,7 @@ pub(in super::super) fn pool(
         } else {
             inside.len()
         };
-        rules.push(mean(x.scale, y, count));
+        rules.push(mean(x.scale, y, count, true));
         all.push(inside);
     }
     let sums = sums(b, x, all, result, row_axis)?;
