@@ -23,7 +23,7 @@ pub(crate) use combination::Combination;
 pub(crate) use compare::{Relation, Threshold};
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
-pub(crate) use pointwise::Pointwise;
+pub(crate) use pointwise::{cubic, Pointwise};
 pub(crate) use reduce::{normalize, standardize, Norm, Reduction};
 pub(crate) use special::erf;
 pub(crate) use trees::{TreeNode, Trees};

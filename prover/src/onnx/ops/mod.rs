@@ -6,6 +6,7 @@
 
 mod abs;
 mod add;
+mod affine_grid;
 mod and;
 mod arg_max;
 mod arg_min;
@@ -14,6 +15,7 @@ mod average_pool;
 mod batch_normalization;
 mod binarizer;
 mod bit_shift;
+mod bitwise;
 mod broadcast;
 mod cast;
 mod ceil;
@@ -29,6 +31,7 @@ mod constant_of_shape;
 mod contraction;
 mod cum_sum;
 mod depth_to_space;
+mod det;
 mod div;
 mod einsum;
 mod elementwise;
@@ -145,6 +148,7 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Acos", trigonometry::acos),
     ("", "Acosh", hyperbolic::acosh),
     ("", "Add", add::import),
+    ("", "AffineGrid", affine_grid::import),
     ("", "And", and::import),
     ("", "ArgMax", arg_max::import),
     ("", "ArgMin", arg_min::import),
@@ -156,6 +160,9 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "BatchNormalization", batch_normalization::import),
     ("", "BitShift", bit_shift::import),
     ("", "Cast", cast::import),
+    ("", "BitwiseAnd", bitwise::and),
+    ("", "BitwiseOr", bitwise::or),
+    ("", "BitwiseXor", bitwise::xor),
     ("", "CastLike", cast::like),
     ("", "Ceil", ceil::import),
     ("", "Celu", celu::import),
@@ -170,6 +177,7 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Cosh", hyperbolic::cosh),
     ("", "CumSum", cum_sum::import),
     ("", "DepthToSpace", depth_to_space::depth_to_space),
+    ("", "Det", det::import),
     ("", "Div", div::import),
     ("", "Dropout", identity::import),
     ("", "Einsum", einsum::import),

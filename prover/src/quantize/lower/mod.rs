@@ -9,6 +9,7 @@
 mod affine;
 mod arithmetic;
 mod axis;
+mod bitwise;
 mod combination;
 mod compare;
 mod decision;
@@ -297,15 +298,13 @@ impl<'a> Lowering<'a> {
 
     /// Whether the calibration rows stay within what [`Self::narrow`] leaves of a value where it is used.
     fn check_saturation(&self, value: usize, made: &Fixed) -> Result<(), QuantizeError> {
-        let limit = self.options.activation_bits;
-        if made
-            .scalars
-            .iter()
-            .all(|&id| self.interval(id).bits() <= limit)
-        {
-            return Ok(());
+        let widest = made.scalars.iter().map(|&id| self.interval(id).bits());
+        let mut bits = widest.max().unwrap_or(0);
+        if bits > self.options.activation_bits {
+            bits = self.narrow_bits(made.scale);
         }
-        let bound = 2f64.powi((self.narrow_bits(made.scale) - made.scale) as i32);
+        // Rounding may pass the interval by a unit or two.
+        let bound = 2f64.powi(bits as i32 - made.scale as i32) * 1.01 + 1.0;
         match self.greatest.get(value) {
             Some(&greatest) if greatest > bound => Err(self.refuse(format!(
                 "a calibration row makes it {greatest:.4e}, and the integer model saturates at {bound:.4e}; lower \
