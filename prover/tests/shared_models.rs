@@ -210,6 +210,8 @@ models! { false:
     torch_autoenc_legacy_dynb
     torch_mlp_dyn_dynb
     torch_mlp_dyn_fix1
+    torch_embed_dyn_dynb
+    torch_embed_legacy_dynb
     torch_mlp_legacy_dynb
 }
 
@@ -233,6 +235,8 @@ models! { true:
     poly_ridge
     ridge_minmax
     robust_logreg
+    svc_rbf_proba_iris
+    svr_rbf
 }
 
 /// Trees: the label is onnxruntime's on every row.

@@ -85,6 +85,21 @@ impl Span {
         spans
     }
 
+    /// [-18, -2), [-2, 0).
+    pub(crate) fn decay(in_bits: u32) -> Vec<Self> {
+        let first = Self {
+            lo: -(18i64 << in_bits) + 1,
+            width_bits: 4 + in_bits,
+            follows: false,
+        };
+        let second = Self {
+            lo: first.lo + (1 << first.width_bits) - 1,
+            width_bits: 1 + in_bits,
+            follows: true,
+        };
+        vec![first, second]
+    }
+
     /// [-16, 0), [0, 4), [4, 8), [8, 16).
     pub(crate) fn exponential(in_bits: u32) -> Vec<Self> {
         let mut lo = -(16i64 << in_bits);

@@ -128,7 +128,12 @@ fn lower_twice(
         weight_bits: options.scale_bits,
         bias_bits: 2 * options.scale_bits,
     };
-    let Lowered { model, .. } = lower::lower(graph, inputs, seen, floor, options, reveal)?;
+    // Ranges follow from the widths, so saturation is told by the second alone.
+    let first = Seen {
+        greatest: &[],
+        ..seen
+    };
+    let Lowered { model, .. } = lower::lower(graph, inputs, first, floor, options, reveal)?;
     let needed = needed_widths(&model.weights, options);
     let check = |what, needed: u32, declared: Option<u32>| match declared {
         Some(allowed) if needed > allowed => Err(QuantizeError::TooGreat {

@@ -156,7 +156,10 @@ fn the_shared_models_prove() {
         "hgb_bc",
         "xgb_iris",
         "mlp_digits",
+        "svr_rbf",
         "torch_autoenc_dyn_dynb",
+        "torch_embed_dyn_dynb",
+        "torch_embed_legacy_dynb",
         "torch_mlp_legacy_dynb",
     ] {
         assert!(

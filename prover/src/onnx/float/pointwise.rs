@@ -68,6 +68,8 @@ pub(crate) enum Pointwise {
     Asinh,
     /// Area hyperbolic cosine, of 1 or more.
     Acosh,
+    /// `e^x` below 0, and 1 above.
+    Decay,
     /// Keys' cubic convolution kernel of parameter -0.75, at a distance; 0 from 2 on.
     Cubic,
     /// `acos(x) / sqrt(1 - x)`, x from 0 to 1: what is left of the arcus cosine without its singularity.
@@ -130,6 +132,7 @@ impl Pointwise {
             Self::Atan => x.atan(),
             Self::Asinh => x.asinh(),
             Self::Acosh => x.acosh(),
+            Self::Decay => x.min(0.0).exp(),
             Self::Cubic => cubic(-0.75, x.abs()),
             // acos(x) = sqrt(2 (1 - x)) (1 + (1 - x) / 12 + ...)
             Self::AcosRatio if x > 1.0 - 1e-9 => std::f64::consts::SQRT_2,
@@ -194,6 +197,7 @@ impl Pointwise {
             Self::Acosh => "Acosh",
             Self::AcosRatio => "Acos",
             Self::Cubic => "Cubic",
+            Self::Decay => "Exp",
         }
     }
 }

@@ -123,6 +123,9 @@ mod sqrt;
 mod squeeze;
 mod sub;
 mod sum;
+mod svm;
+mod svm_classifier;
+mod svm_regressor;
 mod tanh;
 mod threshold;
 mod tile;
@@ -305,6 +308,8 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("ai.onnx.ml", "LinearRegressor", linear_regressor::import),
     ("ai.onnx.ml", "Normalizer", normalizer::import),
     ("ai.onnx.ml", "OneHotEncoder", one_hot_encoder::import),
+    ("ai.onnx.ml", "SVMClassifier", svm_classifier::import),
+    ("ai.onnx.ml", "SVMRegressor", svm_regressor::import),
     ("ai.onnx.ml", "Scaler", scaler::import),
     ("ai.onnx.ml", "TreeEnsemble", tree_ensemble::import),
     (

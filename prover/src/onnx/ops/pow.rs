@@ -63,7 +63,8 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
 /// Different exponents, at most.
 const MOST_EXPONENTS: usize = 16;
 
-fn power(b: &mut Builder, x: &Operand, exponent: f64) -> Result<Operand, OpError> {
+/// `x^exponent`.
+pub(super) fn power(b: &mut Builder, x: &Operand, exponent: f64) -> Result<Operand, OpError> {
     let map = |b: &mut Builder, op, x: &Operand| b.map(FloatOp::Pointwise(op), x);
     if exponent == 0.5 {
         return map(b, Pointwise::Sqrt, x);

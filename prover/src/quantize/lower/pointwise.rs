@@ -141,6 +141,16 @@ impl Lowering<'_> {
             }
             Pointwise::Public { factor, offset } => self.public_affine(&x, factor, offset),
             Pointwise::Sin => self.sin(&x),
+            Pointwise::Decay => {
+                let x = self.rescaled_down(x, s + 8)?;
+                let lowest = -(32i64 << x.scale);
+                let x = Fixed {
+                    scalars: self.clamp_where_needed(&x.scalars, lowest, 0)?,
+                    scale: x.scale,
+                };
+                let spans = Span::decay(x.scale);
+                self.wide_function(Curve::Exponential, &x, &spans, s + 8)
+            }
             Pointwise::Cubic => self.function(Curve::Cubic, &x, s + 4),
             Pointwise::AcosRatio => self.function(Curve::AcosRatio, &x, s + 4),
             Pointwise::Acosh => {
