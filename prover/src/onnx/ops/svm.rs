@@ -58,7 +58,7 @@ pub(super) fn kernels(
     vectors: &[f64],
 ) -> Result<Operand, OpError> {
     let features = b.value(x).shape[1];
-    if vectors.is_empty() || vectors.len() % features != 0 {
+    if vectors.is_empty() || !vectors.len().is_multiple_of(features) {
         return Err(OpError::invalid(
             "support vectors that do not fit the features",
         ));

@@ -465,7 +465,8 @@ impl<'a> Lowering<'a> {
     /// log2 of the magnitude that wide operands are clamped to; at least 2^11 units of 1, whatever the scale.
     fn narrow_bits(&self, scale: u32) -> u32 {
         let bits = (self.options.scale_bits + 19).max(scale + 11);
-        bits.min(self.options.activation_bits)
+        // A product of two whole numbers fits too.
+        bits.min(self.options.activation_bits).min(30 + scale / 2)
     }
 
     /// A tensor of whole numbers gets the model's scale, so that fractions of it can be told.
