@@ -27,7 +27,7 @@ use verdict::{judge, Passed, Verdict};
 const VERSION: &str = "1.16.1";
 
 /// Cases that pass; fewer are a regression.
-const LEAST_PASSES: usize = 846;
+const LEAST_PASSES: usize = 850;
 
 /// Cases of an operator: passed, refused, wrong.
 type Tally = BTreeMap<String, [usize; 3]>;
