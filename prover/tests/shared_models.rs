@@ -273,6 +273,8 @@ models! { false:
     torch_autoenc_legacy_dynb
     torch_mlp_dyn_dynb
     torch_mlp_dyn_fix1
+    torch_embed_dyn_dynb
+    torch_embed_legacy_dynb
     torch_mlp_legacy_dynb
     anchor_mnist_cnn
     torch_cnn_mobile_dyn_dynb
@@ -312,6 +314,8 @@ models! { true:
     torch_transformer_legacy_dynb
     torch_cnn_dyn_fix1
     torch_cnn_legacy_dynb
+    svc_rbf_proba_iris
+    svr_rbf
 }
 
 /// Trees: the label is onnxruntime's on every row.

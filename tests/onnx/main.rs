@@ -13,8 +13,11 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use case::{Case, Source};
+use case::Source;
 use clearproof_prover::prove::{prove, Row, Scheme, Silent};
+use clearproof_prover::quantize::skeleton::{
+    Activation, IntegerModel, LinearWeights, Op, OutputKind, OutputSpec,
+};
 use clearproof_shared::verify::report::Verdict as Validity;
 use clearproof_shared::verify::{verify_evidence, Options};
 use clearproof_tests::{compiled, rng};
@@ -24,7 +27,7 @@ use verdict::{judge, Passed, Verdict};
 const VERSION: &str = "1.16.1";
 
 /// Cases that pass; fewer are a regression.
-const LEAST_PASSES: usize = 0;
+const LEAST_PASSES: usize = 850;
 
 /// Cases of an operator: passed, refused, wrong.
 type Tally = BTreeMap<String, [usize; 3]>;
@@ -104,14 +107,15 @@ fn one_case_of_each_operator_proves() {
     }
     println!("{} operators", smallest.len());
     for (_, name, passed) in smallest.into_values() {
-        let artifact = compiled(&passed.model, Scheme::Kzg, 1);
+        let model = with_a_weight(passed.model);
+        let artifact = compiled(&model, Scheme::Kzg, 1);
         let row = Row {
             input: passed.input,
             metadata: vec![],
         };
         let proofs = prove(&artifact, std::slice::from_ref(&row), &mut rng(), &Silent)
             .unwrap_or_else(|e| panic!("{name}: {e}"));
-        let expected = passed.model.released_of(&passed.model.eval(&row.input));
+        let expected = model.released_of(&model.eval(&row.input));
         assert_eq!(proofs.proofs[0].released, expected, "{name}");
         let options = Options {
             trust: vec![artifact.bundle_bytes()],
@@ -126,4 +130,30 @@ fn one_case_of_each_operator_proves() {
             report.checks
         );
     }
+}
+
+/// The model, with one more output where it has no private weight, since nothing else would be committed to.
+fn with_a_weight(mut model: IntegerModel) -> IntegerModel {
+    let weights = &mut model.weights;
+    if !(weights.linear.is_empty() && weights.diagonal.is_empty() && weights.forests.is_empty()) {
+        return model;
+    }
+    let made = model.skeleton.scalar_count() as u32;
+    model.skeleton.ops.push(Op::Diagonal {
+        inputs: vec![0],
+        shift: 0,
+        activation: Activation::None,
+    });
+    weights.diagonal.push(LinearWeights {
+        weights: vec![3],
+        biases: vec![1],
+    });
+    model.skeleton.outputs.push(OutputSpec {
+        name: "private".into(),
+        shape: vec![1],
+        scalars: vec![made],
+        kind: OutputKind::Integer,
+    });
+    model.skeleton.released.push(made);
+    model
 }

@@ -211,6 +211,12 @@ impl Graph {
         nodes.map(|node| node.op.parameters()).sum()
     }
 
+    /// Whether rounded values are fed back or normalised by.
+    pub(crate) fn is_deep(&self) -> bool {
+        let deep = |op: &FloatOp| matches!(op, FloatOp::Recurrent(_) | FloatOp::Standardize { .. });
+        self.nodes.iter().any(|node| deep(&node.op))
+    }
+
     /// The operators that remain after folding, in order, each with its number of parameters.
     pub fn operators(&self) -> Vec<(&'static str, usize)> {
         self.nodes

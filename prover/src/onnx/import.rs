@@ -36,6 +36,22 @@ pub(crate) enum Operand {
     Activation(ValueId),
 }
 
+impl Operand {
+    /// The value of the graph that it is.
+    ///
+    /// # Errors
+    /// It is a constant.
+    pub(crate) fn activation(&self) -> Result<ValueId, OpError> {
+        match self {
+            Self::Activation(id) => Ok(*id),
+            Self::Constant(_) => Err(OpError::unsupported(
+                "a step on constants alone",
+                "its result as a constant",
+            )),
+        }
+    }
+}
+
 /// What a name stands for, unsupported nodes' outputs included.
 #[derive(Clone, Debug)]
 enum Slot {
@@ -426,7 +442,7 @@ impl Builder {
                     BatchDimension::None => "a dimension",
                 };
                 fail(format!(
-                    "{what} is dynamic; export the model with fixed extents"
+                    "{what} is dynamic or empty; export the model with fixed extents"
                 ))
             })?;
             let len = element_count(&shape).ok_or_else(|| fail("it is too large".into()))?;

@@ -46,6 +46,12 @@ impl ModelBuilder {
         self
     }
 
+    /// An input of truth values.
+    pub(crate) fn truth_input(mut self, name: &str, shape: &[i64]) -> Self {
+        self.graph.input.push(info(name, shape, 9));
+        self
+    }
+
     /// A second output of the last node.
     pub(crate) fn also(mut self, output: &str) -> Self {
         if let Some(node) = self.graph.node.last_mut() {

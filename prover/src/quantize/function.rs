@@ -50,6 +50,8 @@ pub(crate) enum Curve {
     Asinh,
     /// Over pieces from 1 on.
     Acosh,
+    /// Over [-2, 2), zero beyond.
+    Cubic,
     /// `acos(x) / sqrt(1 - x)` over [0, 1).
     AcosRatio,
 }
@@ -81,6 +83,21 @@ impl Span {
             width_bits += 3;
         }
         spans
+    }
+
+    /// [-18, -2), [-2, 0).
+    pub(crate) fn decay(in_bits: u32) -> Vec<Self> {
+        let first = Self {
+            lo: -(18i64 << in_bits) + 1,
+            width_bits: 4 + in_bits,
+            follows: false,
+        };
+        let second = Self {
+            lo: first.lo + (1 << first.width_bits) - 1,
+            width_bits: 1 + in_bits,
+            follows: true,
+        };
+        vec![first, second]
     }
 
     /// [-16, 0), [0, 4), [4, 8), [8, 16).
@@ -131,6 +148,7 @@ impl Curve {
             Self::Atan => "atan",
             Self::Asinh => "asinh",
             Self::Acosh => "acosh",
+            Self::Cubic => "cubic kernel",
             Self::AcosRatio => "acos over sqrt(1 - x)",
         }
     }
@@ -151,6 +169,7 @@ impl Curve {
             Self::Atan => x.atan(),
             Self::Asinh => x.asinh(),
             Self::Acosh => x.acosh(),
+            Self::Cubic => Pointwise::Cubic.eval(x),
             Self::AcosRatio => Pointwise::AcosRatio.eval(x),
         }
     }
@@ -161,7 +180,7 @@ impl Curve {
         match self {
             Self::Sigmoid | Self::Exp => Some((0.0, 1.0)),
             Self::Tanh | Self::Erf => Some((-1.0, 1.0)),
-            Self::Gelu { .. } | Self::Softplus | Self::Mish => Some((0.0, 0.0)),
+            Self::Gelu { .. } | Self::Softplus | Self::Mish | Self::Cubic => Some((0.0, 0.0)),
             Self::Elu { factor } => Some((-f64::from_bits(factor), 0.0)),
             Self::Exponential
             | Self::Log
@@ -181,6 +200,7 @@ impl Curve {
             Self::Log => a.powi(-2),
             Self::Sqrt => a.powf(-1.5) / 4.0,
             Self::Elu { factor } => f64::from_bits(factor).abs(),
+            Self::Cubic => 5.0,
             Self::Asinh => a.max(1.0).powi(-2),
             Self::Atan => 2.0 * a.max(1.0).powi(-3),
             Self::Acosh => b * (a * a - 1.0).powf(-1.5),
@@ -192,6 +212,7 @@ impl Curve {
     fn domain(self, in_bits: u32) -> Span {
         let width = match self {
             Self::Erf | Self::Sin => 3,
+            Self::Cubic => 2,
             Self::AcosRatio => 0,
             Self::Softplus | Self::Mish => 5,
             _ => 4,

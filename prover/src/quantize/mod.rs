@@ -84,6 +84,7 @@ fn quantize_revealing(
     reveal: Reveal,
 ) -> Result<Quantized, QuantizeError> {
     options.check()?;
+    let options = &options.of(original);
     let graph = original;
     let calibration: Vec<Row> = calibration
         .iter()
@@ -144,7 +145,12 @@ fn lower_twice(
         layer_bias_bits: Vec::new(),
         layers: 0,
     };
-    let lowered = lower::lower(graph, inputs, seen, floor.clone(), options, reveal)?;
+    // Ranges follow from the widths, so saturation is told by the second alone.
+    let first = Seen {
+        greatest: &[],
+        ..seen
+    };
+    let lowered = lower::lower(graph, inputs, first, floor.clone(), options, reveal)?;
     let needed = needed_widths(&lowered.model.weights, &lowered.biases, &floor);
     let too_great = |what, needed, allowed| QuantizeError::TooGreat {
         layer: 0,

@@ -1,10 +1,16 @@
 //! How a model is quantised.
 
+use crate::onnx::Graph;
+
 /// Options of [`super::quantize`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizeOptions {
     /// Fractional bits S of inputs and weights, 6 to 16.
     pub scale_bits: u32,
+    /// Further fractional bits, and doublings of the segments of tabled functions, of models that feed rounded values
+    /// back or normalise by them (recurrences, layer normalisation): there errors grow from step to step. At most
+    /// as many as make 16.
+    pub deep_bits: u32,
     /// What a proof releases.
     pub reveal: super::skeleton::Reveal,
     /// A single score at or above it is a positive decision.
@@ -19,10 +25,26 @@ pub struct QuantizeOptions {
     pub log_segments: u32,
 }
 
+impl QuantizeOptions {
+    /// These options for a graph, deep or not.
+    pub(crate) fn of(&self, graph: &Graph) -> Self {
+        let more = match graph.is_deep() {
+            true => self.deep_bits.min(16u32.saturating_sub(self.scale_bits)),
+            false => 0,
+        };
+        Self {
+            scale_bits: self.scale_bits + more,
+            log_segments: (self.log_segments + more.min(2)).min(12),
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for QuantizeOptions {
     fn default() -> Self {
         Self {
             scale_bits: 12,
+            deep_bits: 3,
             reveal: super::skeleton::Reveal::Outputs,
             threshold: 0.5,
             weight_bits: None,

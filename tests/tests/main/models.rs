@@ -159,7 +159,10 @@ fn the_shared_models_prove() {
         "q_cnn_qdq_s8s8_pc",
         "q_mlp_qdq_u8s8",
         "q_resnetish_qop_u8s8",
+        "svr_rbf",
         "torch_autoenc_dyn_dynb",
+        "torch_embed_dyn_dynb",
+        "torch_embed_legacy_dynb",
         "torch_mlp_legacy_dynb",
     ] {
         assert!(

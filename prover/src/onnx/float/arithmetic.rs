@@ -9,6 +9,10 @@ pub(crate) enum Arithmetic {
     Div,
     /// `l / r` of whole numbers, towards zero.
     DivWhole,
+    /// Bits of whole numbers, in two's complement.
+    BitAnd,
+    BitOr,
+    BitXor,
     /// `l - r floor(l / r)`: the remainder with the divisor's sign.
     Mod,
     /// `l - r trunc(l / r)`: the remainder with the dividend's sign.
@@ -30,6 +34,9 @@ impl Arithmetic {
                 Self::Mul | Self::And => l * r,
                 Self::Div => l / r,
                 Self::DivWhole => (l / r).trunc(),
+                Self::BitAnd => (l as i64 & r as i64) as f64,
+                Self::BitOr => (l as i64 | r as i64) as f64,
+                Self::BitXor => (l as i64 ^ r as i64) as f64,
                 Self::Mod => {
                     let rest = l % r;
                     if rest != 0.0 && (rest < 0.0) != (r < 0.0) {
@@ -58,6 +65,9 @@ impl Arithmetic {
             Self::Sub => "Sub",
             Self::Mul => "Mul",
             Self::Div | Self::DivWhole => "Div",
+            Self::BitAnd => "BitwiseAnd",
+            Self::BitOr => "BitwiseOr",
+            Self::BitXor => "BitwiseXor",
             Self::Mod | Self::Fmod => "Mod",
             Self::Max => "Max",
             Self::Min => "Min",

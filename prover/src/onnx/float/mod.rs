@@ -27,7 +27,7 @@ pub(crate) use compare::{Relation, Threshold};
 pub(crate) use convolution::Convolution;
 pub(crate) use linear::Linear;
 pub(crate) use movement::Movement;
-pub(crate) use pointwise::Pointwise;
+pub(crate) use pointwise::{cubic, Pointwise};
 pub(crate) use quantized::{
     AddRule, Element, IntegerConvolution, IntegerLayer, Quantized, Requantize, Rule, Scale,
     SoftmaxRule,

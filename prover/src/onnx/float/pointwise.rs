@@ -68,6 +68,10 @@ pub(crate) enum Pointwise {
     Asinh,
     /// Area hyperbolic cosine, of 1 or more.
     Acosh,
+    /// `e^x` below 0, and 1 above.
+    Decay,
+    /// Keys' cubic convolution kernel of parameter -0.75, at a distance; 0 from 2 on.
+    Cubic,
     /// `acos(x) / sqrt(1 - x)`, x from 0 to 1: what is left of the arcus cosine without its singularity.
     AcosRatio,
 }
@@ -128,6 +132,8 @@ impl Pointwise {
             Self::Atan => x.atan(),
             Self::Asinh => x.asinh(),
             Self::Acosh => x.acosh(),
+            Self::Decay => x.min(0.0).exp(),
+            Self::Cubic => cubic(-0.75, x.abs()),
             // acos(x) = sqrt(2 (1 - x)) (1 + (1 - x) / 12 + ...)
             Self::AcosRatio if x > 1.0 - 1e-9 => std::f64::consts::SQRT_2,
             Self::AcosRatio => x.acos() / (1.0 - x).sqrt(),
@@ -190,7 +196,21 @@ impl Pointwise {
             Self::Asinh => "Asinh",
             Self::Acosh => "Acosh",
             Self::AcosRatio => "Acos",
+            Self::Cubic => "Cubic",
+            Self::Decay => "Exp",
         }
+    }
+}
+
+/// Keys' convolution kernel at a distance, its parameter a. Source: Keys, "Cubic convolution interpolation for digital
+/// image processing", 1981.
+pub(crate) fn cubic(a: f64, t: f64) -> f64 {
+    if t <= 1.0 {
+        ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
+    } else if t < 2.0 {
+        a * (((t - 5.0) * t + 8.0) * t - 4.0)
+    } else {
+        0.0
     }
 }
 

@@ -8,7 +8,6 @@ pub(crate) enum Reduction {
     Mean,
     Max,
     Min,
-    Prod,
     L1,
     L2,
     SumSquare,
@@ -36,7 +35,6 @@ impl Reduction {
                     Self::Mean => values().sum::<f64>() / axis.len as f64,
                     Self::Max => values().fold(f64::NEG_INFINITY, f64::max),
                     Self::Min => values().fold(f64::INFINITY, f64::min),
-                    Self::Prod => values().product(),
                     Self::L1 => values().map(f64::abs).sum(),
                     Self::L2 => values().map(|v| v * v).sum::<f64>().sqrt(),
                     Self::SumSquare => values().map(|v| v * v).sum(),
@@ -53,7 +51,7 @@ impl Reduction {
     pub(crate) fn keeps_whole(self) -> bool {
         matches!(
             self,
-            Self::Sum | Self::Max | Self::Min | Self::Prod | Self::L1 | Self::SumSquare
+            Self::Sum | Self::Max | Self::Min | Self::L1 | Self::SumSquare
         )
     }
 
@@ -68,7 +66,6 @@ impl Reduction {
             Self::Mean => "ReduceMean",
             Self::Max => "ReduceMax",
             Self::Min => "ReduceMin",
-            Self::Prod => "ReduceProd",
             Self::L1 => "ReduceL1",
             Self::L2 => "ReduceL2",
             Self::SumSquare => "ReduceSumSquare",

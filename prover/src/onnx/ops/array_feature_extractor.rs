@@ -6,20 +6,46 @@ use super::super::float::{FloatOp, Movement};
 use super::super::graph::{Kind, ValueId};
 use super::super::import::{checked_len, Builder, NodeView, Operand};
 use super::super::tensor::{Data, Tensor};
+use super::gather::{labels, lookup};
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
     let x = node.need(0)?.clone();
-    if let (Operand::Constant(table), Operand::Activation(index)) = (&x, node.need(1)?) {
-        let value = b.value(*index);
+    if let Operand::Activation(index) = *node.need(1)? {
+        let value = b.value(index);
         let (len, batched) = (value.len(), value.row_axis.is_some());
-        // [1, positions]: the row dimension comes last.
-        let row_axis = (batched && len == 1).then_some(1);
-        if batched && row_axis.is_none() {
+        let table = labels(b, &x, index);
+        if batched && (len == 1 || table.is_none()) && b.shape(&x).len() <= 1 {
+            // [1, positions]: the row dimension comes last where it is the only one.
+            let row_axis = (len == 1).then_some(1);
+            if row_axis.is_none() {
+                b.drop_rows("a table read at several positions a row")?;
+            }
+            return Ok(vec![match table {
+                Some(table) => label(b, &table, index, vec![1, len], row_axis)?,
+                None => {
+                    let made = lookup(b, &x, index, -1)?;
+                    b.reshaped(&made, vec![1, len], row_axis)?
+                }
+            }]);
+        }
+        if batched {
             return Err(OpError::mixes_rows(
                 "a table read at several positions a row",
             ));
         }
-        return Ok(vec![label(b, table, *index, vec![1, len], row_axis)?]);
+        return Ok(vec![match table {
+            Some(table) => label(b, &table, index, vec![1, len], None)?,
+            None => {
+                let mut shape = b.shape(&x).to_vec();
+                if let [_] = shape[..] {
+                    shape.insert(0, 1);
+                }
+                let last = shape.len() - 1;
+                shape[last] = len;
+                let made = lookup(b, &x, index, -1)?;
+                b.reshaped(&made, shape, None)?
+            }
+        }]);
     }
     let shape = b.shape(&x).to_vec();
     let positions = node

@@ -19,6 +19,12 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let mut means = Combination::default();
     for window in windows.each() {
         let inside: Vec<usize> = window.elements.iter().flatten().copied().collect();
+        if padded && window.padded < window.elements.len() {
+            return Err(OpError::unsupported(
+                "a window that counts padding and reaches beyond it, on which implementations disagree",
+                "ceil_mode without count_include_pad",
+            ));
+        }
         let count = if padded { window.padded } else { inside.len() };
         if count == 0 {
             let reason = "a window of padding alone";

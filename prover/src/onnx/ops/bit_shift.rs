@@ -1,4 +1,4 @@
-//! BitShift: `x 2^y` or `floor(x / 2^y)` of whole numbers, y from 0 to 31; a result is not cut to its type's width.
+//! BitShift: `x 2^y` or `floor(x / 2^y)` of whole numbers, y from 0 to 30; a result is not cut to its type's width.
 //! Source: ONNX BitShift, opset 11.
 
 use super::super::error::OpError;
@@ -9,7 +9,8 @@ use super::elementwise::binary;
 use super::linear_map::combined;
 use super::one_hot::bits;
 
-const GREATEST: usize = 31;
+/// Powers of two beyond it are no public factors.
+const GREATEST: usize = 30;
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
     let (x, y) = (node.need(0)?.clone(), node.need(1)?.clone());

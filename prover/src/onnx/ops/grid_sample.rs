@@ -1,5 +1,5 @@
 //! GridSample: an image read at computed places. The weight of pixel i for a place u is a function of u - i alone: the
-//! tent `max(0, 1 - |u - i|)`, or `[u rounds to i]`; the axes' weights multiply, and pixels outside count nothing. With
+//! tent `max(0, 1 - |u - i|)`, a cubic kernel, or `[u rounds to i]`; the axes' weights multiply, and pixels outside count nothing. With
 //! border padding the place is clamped to the image first. Source: ONNX GridSample, opsets 16 and 20.
 
 use super::super::error::OpError;
@@ -10,6 +10,17 @@ use super::broadcast::arithmetic;
 use super::index::each;
 use super::linear_map::scaled;
 use super::reduction::reduce;
+
+/// The weight of a pixel by its distance from a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kernel {
+    /// `max(0, 1 - d)`
+    Tent,
+    /// Keys' kernel, tabled.
+    Cubic,
+    /// 1 for the pixel that the place rounds to.
+    Nearest,
+}
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
     let (x, grid) = (node.need(0)?.clone(), node.need(1)?.clone());
@@ -28,20 +39,15 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     {
         return Err(OpError::mixes_rows("a grid over the batch dimension"));
     }
-    let nearest = match node.text("mode")?.unwrap_or("linear") {
-        "linear" | "bilinear" => false,
-        "nearest" => true,
-        other => {
-            let reason = format!("{other} interpolation");
-            return Err(OpError::unsupported(
-                reason,
-                "linear or nearest interpolation",
-            ));
-        }
+    let kernel = match node.text("mode")?.unwrap_or("linear") {
+        "linear" | "bilinear" => Kernel::Tent,
+        "cubic" | "bicubic" => Kernel::Cubic,
+        "nearest" => Kernel::Nearest,
+        other => return Err(OpError::invalid(format!("mode {other}"))),
     };
     let clamped = match node.text("padding_mode")?.unwrap_or("zeros") {
         "zeros" => false,
-        "border" => true,
+        "border" if kernel != Kernel::Cubic => true,
         other => {
             let reason = format!("{other} padding");
             return Err(OpError::unsupported(
@@ -81,7 +87,7 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
             };
             u = b.map(FloatOp::Pointwise(inside), &u)?;
         }
-        along.push(weights(b, &u, rows * count, extent, nearest)?);
+        along.push(weights(b, &u, rows * count, extent, kernel)?);
     }
     // 2. Weights of pixels, [rows, places, pixels].
     let spread = vec![rows * count, pixels];
@@ -129,9 +135,9 @@ fn weights(
     u: &Operand,
     places: usize,
     extent: usize,
-    nearest: bool,
+    kernel: Kernel,
 ) -> Result<Operand, OpError> {
-    let u = if nearest {
+    let u = if kernel == Kernel::Nearest {
         b.map(FloatOp::Pointwise(Pointwise::Round), u)?
     } else {
         u.clone()
@@ -142,7 +148,7 @@ fn weights(
         let Operand::Activation(id) = u else {
             return Err(OpError::unsupported("a constant grid", "a computed one"));
         };
-        parts.push(if nearest {
+        parts.push(if kernel == Kernel::Nearest {
             let op = FloatOp::Threshold(Threshold {
                 relation: Relation::Equal,
                 thresholds: vec![i as f64],
@@ -150,6 +156,10 @@ fn weights(
             b.push(op, &[id], vec![places], None, Kind::Boolean)?
         } else {
             let distance = scaled(b, &u, 1.0, -(i as f64))?;
+            if kernel == Kernel::Cubic {
+                parts.push(b.map(FloatOp::Pointwise(Pointwise::Cubic), &distance)?);
+                continue;
+            }
             let distance = b.map(FloatOp::Pointwise(Pointwise::Abs), &distance)?;
             let tent = scaled(b, &distance, -1.0, 1.0)?;
             b.map(FloatOp::Pointwise(Pointwise::Relu), &tent)?

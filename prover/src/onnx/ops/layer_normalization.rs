@@ -1,18 +1,15 @@
-//! LayerNormalization: `(x - mean) / sqrt(variance + epsilon) scale + bias` over the axes from `axis` on. Source: ONNX
+//! LayerNormalization: `(x - mean) / sqrt(variance + epsilon) scale + bias` over the axes from `axis` on; mean and
+//! inverse deviation too, where they are named. Source: ONNX
 //! LayerNormalization, opset 17.
 
 use super::super::error::OpError;
-use super::super::float::{Affine, AxisView, FloatOp};
+use super::super::float::{Affine, AxisView, FloatOp, Pointwise, Reduction};
 use super::super::import::{axis_of, Builder, NodeView, Operand};
-use super::broadcast::{broadcast_indices, common_shape};
+use super::broadcast::{apply, broadcast_indices, common_shape, Operation};
+use super::linear_map::scaled;
+use super::reduction::reduce;
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
-    if node.outputs() > 1 {
-        return Err(OpError::unsupported(
-            "the mean or deviation as a result",
-            "the normalised values alone",
-        ));
-    }
     let x = node.need(0)?.clone();
     let shape = b.shape(&x).to_vec();
     let axis = axis_of(node.int("axis", -1), shape.len())?;
@@ -59,5 +56,27 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         scale: Some(scale),
         offset,
     };
-    Ok(vec![b.map(FloatOp::Affine(affine), &normal)?])
+    let mut results = vec![b.map(FloatOp::Affine(affine), &normal)?];
+    if node.outputs() > 1 {
+        results.extend(statistics(b, &x, axis, epsilon)?);
+    }
+    Ok(results)
+}
+
+/// Mean and inverse deviation, which training stores.
+fn statistics(
+    b: &mut Builder,
+    x: &Operand,
+    axis: usize,
+    epsilon: f64,
+) -> Result<[Operand; 2], OpError> {
+    let reduced: Vec<bool> = (0..b.shape(x).len()).map(|i| i >= axis).collect();
+    let mean = reduce(b, Reduction::Mean, x, &reduced, true)?;
+    let centred = apply(b, Operation::Sub, x, &mean)?;
+    let square = b.map(FloatOp::Pointwise(Pointwise::Square), &centred)?;
+    let variance = reduce(b, Reduction::Mean, &square, &reduced, true)?;
+    let variance = scaled(b, &variance, 1.0, epsilon)?;
+    let deviation = b.map(FloatOp::Pointwise(Pointwise::Sqrt), &variance)?;
+    let inverse = b.map(FloatOp::Pointwise(Pointwise::Reciprocal), &deviation)?;
+    Ok([mean, inverse])
 }

@@ -152,7 +152,7 @@ pub(super) fn refused(post_transform: &str) -> OpError {
 }
 
 /// The label table of a classifier.
-fn labels(node: &NodeView<'_>) -> Result<Kind, OpError> {
+pub(super) fn labels(node: &NodeView<'_>) -> Result<Kind, OpError> {
     let integers = node.ints("classlabels_ints").unwrap_or_default();
     let strings = node.texts("classlabels_strings")?.unwrap_or_default();
     match (integers.is_empty(), strings.is_empty()) {

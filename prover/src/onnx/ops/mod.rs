@@ -6,6 +6,7 @@
 
 mod abs;
 mod add;
+mod affine_grid;
 mod and;
 mod arg_max;
 mod arg_min;
@@ -14,6 +15,7 @@ mod average_pool;
 mod batch_normalization;
 mod binarizer;
 mod bit_shift;
+mod bitwise;
 mod broadcast;
 mod cast;
 mod ceil;
@@ -31,6 +33,7 @@ mod conv;
 mod conv_transpose;
 mod cum_sum;
 mod depth_to_space;
+mod det;
 mod div;
 mod einsum;
 mod elementwise;
@@ -128,6 +131,9 @@ mod sqrt;
 mod squeeze;
 mod sub;
 mod sum;
+mod svm;
+mod svm_classifier;
+mod svm_regressor;
 mod tanh;
 mod threshold;
 mod tile;
@@ -153,6 +159,7 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "Acos", trigonometry::acos),
     ("", "Acosh", hyperbolic::acosh),
     ("", "Add", add::import),
+    ("", "AffineGrid", affine_grid::import),
     ("", "And", and::import),
     ("", "ArgMax", arg_max::import),
     ("", "ArgMin", arg_min::import),
@@ -164,6 +171,9 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "BatchNormalization", batch_normalization::import),
     ("", "BitShift", bit_shift::import),
     ("", "Cast", cast::import),
+    ("", "BitwiseAnd", bitwise::and),
+    ("", "BitwiseOr", bitwise::or),
+    ("", "BitwiseXor", bitwise::xor),
     ("", "CastLike", cast::like),
     ("", "Ceil", ceil::import),
     ("", "Celu", celu::import),
@@ -182,6 +192,7 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("", "CumSum", cum_sum::import),
     ("", "DepthToSpace", depth_to_space::depth_to_space),
     ("", "DequantizeLinear", quantized::dequantize_linear::import),
+    ("", "Det", det::import),
     ("", "Div", div::import),
     ("", "Dropout", identity::import),
     (
@@ -321,6 +332,8 @@ const IMPORTERS: &[(&str, &str, Importer)] = &[
     ("ai.onnx.ml", "LinearRegressor", linear_regressor::import),
     ("ai.onnx.ml", "Normalizer", normalizer::import),
     ("ai.onnx.ml", "OneHotEncoder", one_hot_encoder::import),
+    ("ai.onnx.ml", "SVMClassifier", svm_classifier::import),
+    ("ai.onnx.ml", "SVMRegressor", svm_regressor::import),
     ("ai.onnx.ml", "Scaler", scaler::import),
     ("ai.onnx.ml", "TreeEnsemble", tree_ensemble::import),
     (

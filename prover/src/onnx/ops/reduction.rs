@@ -16,38 +16,50 @@ pub(super) fn import(
     node: &NodeView<'_>,
 ) -> Result<Vec<Operand>, OpError> {
     let x = node.need(0)?.clone();
-    let shape = b.shape(&x).to_vec();
+    let Some(reduced) = marked(b, node)? else {
+        return Ok(vec![x]);
+    };
+    let keep = node.int("keepdims", 1) != 0;
+    Ok(vec![reduce(b, reduction, &x, &reduced, keep)?])
+}
+
+/// Which axes a node reduces; nothing where it leaves its operand as it is.
+pub(super) fn marked(b: &Builder, node: &NodeView<'_>) -> Result<Option<Vec<bool>>, OpError> {
+    let rank = b.shape(node.need(0)?).len();
     let axes = match (node.ints("axes"), node.integers(1, "axes")?) {
         (Some(axes), _) => Some(axes.to_vec()),
         (None, axes) => axes,
     };
-    let mut reduced = vec![false; shape.len()];
+    let mut reduced = vec![false; rank];
     match axes {
         Some(axes) if !axes.is_empty() => {
             for axis in axes {
-                reduced[axis_of(axis, shape.len())?] = true;
+                reduced[axis_of(axis, rank)?] = true;
             }
         }
-        _ if node.int("noop_with_empty_axes", 0) != 0 => return Ok(vec![x]),
+        _ if node.int("noop_with_empty_axes", 0) != 0 => return Ok(None),
         _ => reduced.fill(true),
     }
-    Ok(vec![reduce(
-        b,
-        reduction,
-        &x,
-        &reduced,
-        node.int("keepdims", 1) != 0,
-    )?])
+    Ok(Some(reduced))
 }
 
-/// Reduces the marked axes.
-pub(super) fn reduce(
+/// An operand with its reduced axes last, and what its reduction looks like.
+pub(super) struct Arranged {
+    pub(super) turned: Operand,
+    /// [groups, elements of a group, 1]
+    pub(super) view: AxisView,
+    /// Of the result.
+    pub(super) shape: Vec<usize>,
+    pub(super) row_axis: Option<usize>,
+}
+
+/// Brings the marked axes last.
+pub(super) fn arranged(
     b: &mut Builder,
-    reduction: Reduction,
     x: &Operand,
     reduced: &[bool],
     keep: bool,
-) -> Result<Operand, OpError> {
+) -> Result<Arranged, OpError> {
     let shape = b.shape(x).to_vec();
     let of = |marked: bool| (0..shape.len()).filter(move |&i| reduced[i] == marked);
     let row_axis = match b.row_axis(x) {
@@ -75,7 +87,28 @@ pub(super) fn reduce(
             "one element or more",
         ));
     }
-    let turned = transposed(b, x, &order)?;
+    Ok(Arranged {
+        turned: transposed(b, x, &order)?,
+        view,
+        shape: result,
+        row_axis,
+    })
+}
+
+/// Reduces the marked axes.
+pub(super) fn reduce(
+    b: &mut Builder,
+    reduction: Reduction,
+    x: &Operand,
+    reduced: &[bool],
+    keep: bool,
+) -> Result<Operand, OpError> {
+    let Arranged {
+        turned,
+        view,
+        shape: result,
+        row_axis,
+    } = arranged(b, x, reduced, keep)?;
     match turned {
         Operand::Constant(tensor) => {
             let numbers = tensor

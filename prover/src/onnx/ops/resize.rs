@@ -3,11 +3,10 @@
 //! An output coordinate x stands at u in the operand, by the coordinate transformation. With base = ceil(u) - 1 and
 //! ratio = u - base in (0, 1], the elements base - m + 1 .. base + m count, m 1 (nearest, linear) or 2 (cubic), more
 //! where downsampling is antialiased; beyond the ends the end element repeats. The axes' weights multiply. Source:
-//! ONNX Resize, opsets 10 to 19, and its reference evaluator; Upsample, opsets 7 and 9; Keys, "Cubic convolution
-//! interpolation for digital image processing", 1981.
+//! ONNX Resize, opsets 10 to 19, and its reference evaluator; Upsample, opsets 7 and 9.
 
 use super::super::error::OpError;
-use super::super::float::Combination;
+use super::super::float::{cubic, Combination};
 use super::super::import::{axis_of, checked_len, Builder, NodeView, Operand};
 use super::index::{each, moved_or, strides};
 use super::linear_map::combined;
@@ -347,16 +346,5 @@ impl Manner<'_> {
             all.iter_mut().for_each(|c| *c /= sum);
         }
         Ok(all)
-    }
-}
-
-/// Keys' convolution kernel at a distance, its parameter a.
-pub(super) fn cubic(a: f64, t: f64) -> f64 {
-    if t <= 1.0 {
-        ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
-    } else if t < 2.0 {
-        a * (((t - 5.0) * t + 8.0) * t - 4.0)
-    } else {
-        0.0
     }
 }

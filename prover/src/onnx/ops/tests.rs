@@ -1,7 +1,7 @@
 //! Operators one by one: the float graph against values worked out by hand, the integer model against the float graph.
 
 use super::super::testing::{Attr, ModelBuilder};
-use super::super::{load, Graph, ImportError};
+use super::super::{load, load_with, BatchDimension, Graph, ImportError};
 use crate::quantize::skeleton::Missing;
 use crate::quantize::{quantize, quantize_input, QuantizeError, QuantizeOptions, Values};
 
@@ -574,4 +574,271 @@ fn refusal(model: ModelBuilder) -> String {
         Err(error @ ImportError::Unsupported { .. }) => error.to_string(),
         other => panic!("a refusal was expected, not {other:?}"),
     }
+}
+
+/// A model whose input is a whole tensor without a batch dimension.
+fn whole(shape: &[i64]) -> ModelBuilder {
+    ModelBuilder::new(20).input("x", shape).output("y", 1)
+}
+
+/// The same as [`check`], each whole tensor one row.
+fn check_whole(name: &str, model: ModelBuilder, row: &[f64], expected: &[f64], tolerance: f64) {
+    let graph =
+        load_with(&model.bytes(), BatchDimension::None).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let float = graph.eval(&[row.to_vec()]);
+    let integer = integer(&graph, row);
+    for (i, &e) in expected.iter().enumerate() {
+        let (f, q) = (float[0][i], integer[0][i]);
+        assert!((f - e).abs() < 1e-6, "{name}: float {f} for {e}");
+        assert!((q - e).abs() <= tolerance, "{name}: integer {q} for {e}");
+    }
+    assert_eq!(float[0].len(), expected.len(), "{name}");
+}
+
+#[test]
+fn without_a_batch_dimension_the_leading_axis_is_one_of_the_row() {
+    let model = || whole(&[2, 2]).node("Softmax", &["x"], "y", &[("axis", Int(0))]);
+    assert!(load(&model().bytes())
+        .unwrap_err()
+        .to_string()
+        .contains("rows"));
+    check_whole("Softmax", model(), &[0.0; 4], &[0.5; 4], 1e-3);
+    let dynamic = ModelBuilder::new(20).input("x", &[0, 2]).output("y", 1);
+    let dynamic = dynamic.node("Relu", &["x"], "y", &[]).bytes();
+    let error = load_with(&dynamic, BatchDimension::None).unwrap_err();
+    assert!(error.to_string().contains("dynamic"), "{error}");
+}
+
+#[test]
+fn pads_in_every_mode() {
+    let row = [1.0, 2.0, 3.0];
+    for (mode, expected) in [
+        ("constant", [0.5, 0.5, 1.0, 2.0, 3.0, 0.5]),
+        ("edge", [1.0, 1.0, 1.0, 2.0, 3.0, 3.0]),
+        ("reflect", [3.0, 2.0, 1.0, 2.0, 3.0, 2.0]),
+        ("wrap", [2.0, 3.0, 1.0, 2.0, 3.0, 1.0]),
+    ] {
+        let model = whole(&[3])
+            .ints("pads", &[2, 1])
+            .floats("value", &[], &[0.5])
+            .node("Pad", &["x", "pads", "value"], "y", &[("mode", Text(mode))]);
+        check_whole(mode, model, &row, &expected, 1e-3);
+    }
+    // A pad below zero takes away.
+    let model = whole(&[3])
+        .ints("pads", &[-1, 1])
+        .node("Pad", &["x", "pads"], "y", &[]);
+    check_whole("Pad", model, &row, &[2.0, 3.0, 0.0], 0.0);
+}
+
+#[test]
+fn pools_windows() {
+    let row: Vec<f64> = (1..=9).map(f64::from).collect();
+    let pool = |operator, more: &[(&str, Attr<'_>)]| {
+        let mut attributes = vec![("kernel_shape", Ints(&[2, 2])), ("strides", Ints(&[2, 2]))];
+        attributes.extend_from_slice(more);
+        whole(&[1, 1, 3, 3]).node(operator, &["x"], "y", &attributes)
+    };
+    check_whole("MaxPool", pool("MaxPool", &[]), &row, &[5.0], 0.0);
+    let ceil = [("ceil_mode", Int(1))];
+    check_whole(
+        "MaxPool",
+        pool("MaxPool", &ceil),
+        &row,
+        &[5.0, 6.0, 8.0, 9.0],
+        0.0,
+    );
+    let means = [3.0, 4.5, 7.5, 9.0];
+    check_whole(
+        "AveragePool",
+        pool("AveragePool", &ceil),
+        &row,
+        &means,
+        1e-3,
+    );
+    let padded = [("pads", Ints(&[1, 1, 0, 0])), ("count_include_pad", Int(1))];
+    let means = [0.25, 1.25, 2.75, 7.0];
+    check_whole(
+        "AveragePool",
+        pool("AveragePool", &padded),
+        &row,
+        &means,
+        1e-3,
+    );
+    // Implementations disagree on what a window beyond the padding counts.
+    let beyond = pool(
+        "AveragePool",
+        &[("ceil_mode", Int(1)), ("count_include_pad", Int(1))],
+    );
+    let error = load_with(&beyond.bytes(), BatchDimension::None).unwrap_err();
+    assert!(error.to_string().contains("disagree"), "{error}");
+    // Where the greatest elements are, counted in the operand.
+    let model = ModelBuilder::new(20)
+        .input("x", &[1, 1, 2, 3])
+        .output("p", 7)
+        .node("MaxPool", &["x"], "y,p", &[("kernel_shape", Ints(&[2, 2]))]);
+    check_whole(
+        "MaxPool",
+        model,
+        &[0.0, 5.0, 1.0, 2.0, 3.0, 7.0],
+        &[1.0, 5.0],
+        0.0,
+    );
+}
+
+#[test]
+fn resizes_by_public_weights() {
+    let resize = |attributes: &[(&str, Attr<'_>)]| {
+        whole(&[1, 1, 1, 2])
+            .floats("scales", &[4], &[1.0, 1.0, 1.0, 2.0])
+            .node("Resize", &["x", "", "scales"], "y", attributes)
+    };
+    let nearest = resize(&[("mode", Text("nearest"))]);
+    check_whole("nearest", nearest, &[1.0, 3.0], &[1.0, 1.0, 3.0, 3.0], 0.0);
+    let linear = resize(&[("mode", Text("linear"))]);
+    check_whole("linear", linear, &[1.0, 3.0], &[1.0, 1.5, 2.5, 3.0], 1e-3);
+}
+
+#[test]
+fn orders_elements_and_says_where_they_were() {
+    let order = |output: &str, largest: i64| {
+        ModelBuilder::new(20)
+            .input("x", &[5])
+            .output(output, 1)
+            .ints("k", &[3])
+            .node("TopK", &["x", "k"], "v,i", &[("largest", Int(largest))])
+    };
+    let row = [1.0, 4.0, 2.0, 4.0, -1.0];
+    check_whole("values", order("v", 1), &row, &[4.0, 4.0, 2.0], 0.0);
+    check_whole("positions", order("i", 1), &row, &[1.0, 3.0, 2.0], 0.0);
+    check_whole("least", order("v", 0), &row, &[-1.0, 1.0, 2.0], 0.0);
+    check_whole(
+        "where the least are",
+        order("i", 0),
+        &row,
+        &[4.0, 0.0, 2.0],
+        0.0,
+    );
+    let hardmax = whole(&[5]).node("Hardmax", &["x"], "y", &[]);
+    check_whole("Hardmax", hardmax, &row, &[0.0, 1.0, 0.0, 0.0, 0.0], 0.0);
+}
+
+#[test]
+fn looks_rows_of_a_private_table_up() {
+    let model = ModelBuilder::new(20)
+        .whole_input("x", &[0, 3])
+        .output("y", 1)
+        .floats(
+            "table",
+            &[4, 2],
+            &[0.5, 1.0, 1.5, 2.0, 2.5, 3.0, -1.0, -2.0],
+        )
+        .node("Gather", &["table", "x"], "y", &[]);
+    // The last two count from the end, and lie outside.
+    let expected = [2.5, 3.0, -1.0, -2.0, 0.0, 0.0];
+    let graph = graph(model);
+    let integer = integer(&graph, &[2.0, -1.0, 7.0]);
+    for (got, expected) in integer[0].iter().zip(expected) {
+        assert!((got - expected).abs() < 1e-3, "{got} for {expected}");
+    }
+}
+
+#[test]
+fn whole_numbers_stay_exact() {
+    let model = |operator: &str, attributes: &[(&str, Attr<'_>)]| {
+        ModelBuilder::new(20)
+            .whole_input("x", &[4])
+            .output("y", 7)
+            .ints("c", &[3])
+            .node(operator, &["x", "c"], "y", attributes)
+    };
+    let row = [-7.0, -1.0, 5.0, 1_000_000.0];
+    for (operator, attributes, expected) in [
+        ("Div", &[][..], [-2.0, 0.0, 1.0, 333_333.0]),
+        ("Mod", &[], [2.0, 2.0, 2.0, 1.0]),
+        ("Mod", &[("fmod", Int(1))], [-1.0, -1.0, 2.0, 1.0]),
+        ("Mul", &[], [-21.0, -3.0, 15.0, 3_000_000.0]),
+        ("BitwiseAnd", &[], [1.0, 3.0, 1.0, 0.0]),
+        ("BitwiseXor", &[], [-6.0, -4.0, 6.0, 1_000_003.0]),
+    ] {
+        check_whole(operator, model(operator, attributes), &row, &expected, 0.0);
+    }
+}
+
+#[test]
+fn an_input_of_truth_values_is_one_whatever_is_committed() {
+    let model = ModelBuilder::new(20)
+        .truth_input("x", &[3])
+        .output("y", 9)
+        .node("Not", &["x"], "y", &[]);
+    let graph = load_with(&model.bytes(), BatchDimension::None).unwrap();
+    let model = quantize(&graph, &[], &QuantizeOptions::default())
+        .unwrap()
+        .model;
+    // -2 is inside the declared range, and no truth value.
+    let scalars = model.eval(&[1, 0, -2]);
+    assert_eq!(model.released_of(&scalars), [0, 1, 1]);
+}
+
+#[test]
+fn multiplies_two_activations() {
+    let model = ModelBuilder::new(20)
+        .input("x", &[2, 2])
+        .output("y", 1)
+        .node("Transpose", &["x"], "t", &[])
+        .node("MatMul", &["x", "t"], "y", &[]);
+    check_whole(
+        "MatMul",
+        model,
+        &[1.0, 2.0, 3.0, 4.0],
+        &[5.0, 11.0, 11.0, 25.0],
+        1e-3,
+    );
+    let trace = whole(&[2, 2]).node("Einsum", &["x"], "y", &[("equation", Text("ii->"))]);
+    check_whole("Einsum", trace, &[1.0, 2.0, 3.0, 4.0], &[5.0], 0.0);
+}
+
+#[test]
+fn calibration_rows_beyond_the_saturation_are_told() {
+    let product = (0..4).fold(whole(&[2]), |model, i| {
+        let (from, to) = (format!("v{i}"), format!("v{}", i + 1));
+        let from = if i == 0 { "x" } else { from.as_str() };
+        let to = if i == 3 { "y" } else { to.as_str() };
+        model.node("Mul", &[from, from], to, &[])
+    });
+    let graph = load_with(&product.bytes(), BatchDimension::None).unwrap();
+    let error = quantize(
+        &graph,
+        &[vec![vec![10.0, 1.0]]],
+        &QuantizeOptions::default(),
+    );
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("saturates"), "{error}");
+    quantize(&graph, &[vec![vec![1.5, 1.0]]], &QuantizeOptions::default()).unwrap();
+}
+
+#[test]
+fn a_kernel_machine_is_its_sum_of_kernels() {
+    let vectors = [0.0f32, 1.0, 1.0, 0.5, -1.0, 0.0];
+    let attributes = [
+        ("coefficients", Floats(&[1.0, -0.5, 0.25])),
+        ("kernel_params", Floats(&[0.5, 0.0, 3.0])),
+        ("kernel_type", Text("RBF")),
+        ("n_supports", Int(3)),
+        ("rho", Floats(&[0.125])),
+        ("support_vectors", Floats(&vectors)),
+    ];
+    let row = [0.5, -0.25];
+    let of = |i: usize| {
+        let v = &vectors[2 * i..2 * i + 2];
+        let distance: f64 = row
+            .iter()
+            .zip(v)
+            .map(|(x, v)| (x - f64::from(*v)).powi(2))
+            .sum();
+        (-0.5 * distance).exp()
+    };
+    let expected = of(0) - 0.5 * of(1) + 0.25 * of(2) + 0.125;
+    let model = x(2).node("ml.SVMRegressor", &["x"], "y", &attributes);
+    check("SVMRegressor", model, &row, &[expected], 1e-3);
 }

@@ -9,6 +9,7 @@
 mod affine;
 mod arithmetic;
 mod axis;
+mod bitwise;
 mod combination;
 mod compare;
 mod convolution;
@@ -318,15 +319,13 @@ impl<'a> Lowering<'a> {
 
     /// Whether the calibration rows stay within what [`Self::narrow`] leaves of a value where it is used.
     fn check_saturation(&self, value: usize, made: &Fixed) -> Result<(), QuantizeError> {
-        let limit = self.options.activation_bits;
-        if made
-            .scalars
-            .iter()
-            .all(|&id| self.interval(id).bits() <= limit)
-        {
-            return Ok(());
+        let widest = made.scalars.iter().map(|&id| self.interval(id).bits());
+        let mut bits = widest.max().unwrap_or(0);
+        if bits > self.options.activation_bits {
+            bits = self.narrow_bits(made.scale);
         }
-        let bound = 2f64.powi((self.narrow_bits(made.scale) - made.scale) as i32);
+        // Rounding may pass the interval by a unit or two.
+        let bound = 2f64.powi(bits as i32 - made.scale as i32) * 1.01 + 1.0;
         match self.greatest.get(value) {
             Some(&greatest) if greatest > bound => Err(self.refuse(format!(
                 "a calibration row makes it {greatest:.4e}, and the integer model saturates at {bound:.4e}; lower \
@@ -485,6 +484,12 @@ impl<'a> Lowering<'a> {
     /// The operands, those wider than `activation_bits` clamped to `+-2^(S + 19)` or a little above.
     pub(crate) fn narrow(&mut self, tensor: &Fixed) -> Result<Fixed, QuantizeError> {
         let limit = self.options.activation_bits;
+        let is_wide = |id: &ScalarId| self.interval(*id).bits() > limit;
+        if tensor.scale > self.options.scale_bits + 12 && tensor.scalars.iter().any(is_wide) {
+            // Fractional bits that nobody needs would leave no room before the point.
+            let fewer = self.rescaled_down(tensor.clone(), self.options.scale_bits + 4)?;
+            return self.narrow(&fewer);
+        }
         let mut wide: Vec<ScalarId> = tensor
             .scalars
             .iter()
@@ -512,7 +517,8 @@ impl<'a> Lowering<'a> {
     /// log2 of the magnitude that wide operands are clamped to; at least 2^11 units of 1, whatever the scale.
     fn narrow_bits(&self, scale: u32) -> u32 {
         let bits = (self.options.scale_bits + 19).max(scale + 11);
-        bits.min(self.options.activation_bits)
+        // A product of two whole numbers fits too.
+        bits.min(self.options.activation_bits).min(30 + scale / 2)
     }
 
     /// A tensor of whole numbers gets the model's scale, so that fractions of it can be told.

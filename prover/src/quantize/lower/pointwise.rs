@@ -141,6 +141,17 @@ impl Lowering<'_> {
             }
             Pointwise::Public { factor, offset } => self.public_affine(&x, factor, offset),
             Pointwise::Sin => self.sin(&x),
+            Pointwise::Decay => {
+                let x = self.rescaled_down(x, s + 8)?;
+                let lowest = -(32i64 << x.scale);
+                let x = Fixed {
+                    scalars: self.clamp_where_needed(&x.scalars, lowest, 0)?,
+                    scale: x.scale,
+                };
+                let spans = Span::decay(x.scale);
+                self.wide_function(Curve::Exponential, &x, &spans, s + 8)
+            }
+            Pointwise::Cubic => self.function(Curve::Cubic, &x, s + 4),
             Pointwise::AcosRatio => self.function(Curve::AcosRatio, &x, s + 4),
             Pointwise::Acosh => {
                 let x = self.narrow(&x)?;
@@ -216,6 +227,14 @@ impl Lowering<'_> {
         factor: f64,
         offset: f64,
     ) -> Result<Fixed, QuantizeError> {
+        if factor == 0.0 && offset.fract() == 0.0 {
+            // A whole number, at the scale of those.
+            let x = Fixed {
+                scalars: x.scalars.clone(),
+                scale: 0,
+            };
+            return self.scaled(&x, (0.0, offset), 0);
+        }
         let x = self.narrow(x)?;
         let widest = x.scalars.iter().map(|&id| self.interval(id).bits()).max();
         let size = factor.abs().max(1.0).log2().ceil() as u32;

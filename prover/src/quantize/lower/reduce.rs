@@ -57,23 +57,6 @@ impl Lowering<'_> {
                 let sum = self.sum_of_squares(&terms, scale)?;
                 return self.sqrt(&sum);
             }
-            Reduction::Prod => {
-                let times = Formula {
-                    product: 1,
-                    shift: scale,
-                    ..Formula::ZERO
-                };
-                let mut terms = terms.into_iter();
-                let mut product = Fixed {
-                    scalars: terms.next().unwrap_or_default(),
-                    scale,
-                };
-                for term in terms {
-                    product = self.narrow(&product)?;
-                    product.scalars = self.local(&product.scalars, &term, times)?;
-                }
-                product.scalars
-            }
             Reduction::LogSumExp => return self.log_sum_exp(&terms, scale),
         };
         Ok(Fixed { scalars, scale })
