@@ -98,11 +98,16 @@ impl Lowering<'_> {
                     weights: vec![0; values.len()],
                     biases: values.iter().map(|v| v - to).collect(),
                 });
-                self.emit(Op::Diagonal {
+                let private = self.emit(Op::Diagonal {
                     inputs: vec![x.scalars[0]; values.len()],
                     shift: 0,
                     activation: Activation::None,
-                })?
+                })?;
+                // Declared widths say less of them than their type.
+                match self.graph.values[output].kind {
+                    Kind::Quantized(element) => self.held(&private, element)?,
+                    _ => private,
+                }
             }
         };
         Ok(Fixed { scalars, scale: 0 })
@@ -604,6 +609,8 @@ impl Lowering<'_> {
         })?;
         let nearest = self.clamp_where_needed(&nearest, 0, rule.levels)?;
         let quotients = self.ties_to_even(&numerators, &denominators, &nearest)?;
+        // Intervals do not see that only an odd quotient is lowered.
+        let quotients = self.clamp_where_needed(&quotients, 0, rule.levels)?;
         // What is stored for each quotient: a table where signed results may wrap.
         let offset = rule.element.offset();
         let stored: Vec<i64> = (0..=rule.levels).map(|q| rule.stored(q)).collect();
