@@ -98,11 +98,16 @@ impl Lowering<'_> {
                     weights: vec![0; values.len()],
                     biases: values.iter().map(|v| v - to).collect(),
                 });
-                self.emit(Op::Diagonal {
+                let private = self.emit(Op::Diagonal {
                     inputs: vec![x.scalars[0]; values.len()],
                     shift: 0,
                     activation: Activation::None,
-                })?
+                })?;
+                // Declared widths say less of them than their type.
+                match self.graph.values[output].kind {
+                    Kind::Quantized(element) => self.held(&private, element)?,
+                    _ => private,
+                }
             }
         };
         Ok(Fixed { scalars, scale: 0 })
@@ -603,7 +608,9 @@ impl Lowering<'_> {
             scale_bits: 0,
         })?;
         let nearest = self.clamp_where_needed(&nearest, 0, rule.levels)?;
-        let quotients = self.ties_to_even(&numerators, &denominators, nearest)?;
+        let quotients = self.ties_to_even(&numerators, &denominators, &nearest)?;
+        // Intervals do not see that only an odd quotient is lowered.
+        let quotients = self.clamp_where_needed(&quotients, 0, rule.levels)?;
         // What is stored for each quotient: a table where signed results may wrap.
         let offset = rule.element.offset();
         let stored: Vec<i64> = (0..=rule.levels).map(|q| rule.stored(q)).collect();
@@ -636,7 +643,7 @@ impl Lowering<'_> {
         &mut self,
         numerators: &[ScalarId],
         denominators: &[ScalarId],
-        nearest: Vec<ScalarId>,
+        nearest: &[ScalarId],
     ) -> Result<Vec<ScalarId>, QuantizeError> {
         // 2 n + d - 2 q d >= 0, and 0 at a tie.
         let doubled = Formula {
@@ -649,7 +656,7 @@ impl Lowering<'_> {
             product: 2,
             ..Formula::ZERO
         };
-        let taken = self.local(&nearest, denominators, taken)?;
+        let taken = self.local(nearest, denominators, taken)?;
         let tie = Formula {
             left: -1,
             right: 1,
@@ -663,19 +670,19 @@ impl Lowering<'_> {
             shift: 1,
             ..Formula::ZERO
         };
-        let halved = self.local(&nearest, &nearest, halved)?;
+        let halved = self.local(nearest, nearest, halved)?;
         let odd = Formula {
             left: 1,
             right: -2,
             ..Formula::ZERO
         };
-        let odd = self.local(&nearest, &halved, odd)?;
+        let odd = self.local(nearest, &halved, odd)?;
         let both = Formula {
             product: 1,
             ..Formula::ZERO
         };
         let both = self.local(&tie, &odd, both)?;
-        self.local(&nearest, &both, DIFFERENCE)
+        self.local(nearest, &both, DIFFERENCE)
     }
 }
 
