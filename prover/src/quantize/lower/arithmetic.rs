@@ -22,7 +22,7 @@ impl Lowering<'_> {
         let scale = l.scale.max(r.scale);
         if op == Arithmetic::Mul {
             let shift = l.scale.min(r.scale);
-            (l, r) = (self.as_factor(l, shift)?, self.as_factor(r, shift)?);
+            (l, r) = (self.as_factor(&l, shift)?, self.as_factor(&r, shift)?);
         }
         let bits = |product, sum| Formula {
             product,
@@ -65,7 +65,7 @@ impl Lowering<'_> {
     }
 
     /// The tensor clamped so that a product of two such, less `shift` bits, has at most 60.
-    pub(super) fn as_factor(&mut self, t: Fixed, shift: u32) -> Result<Fixed, QuantizeError> {
+    pub(super) fn as_factor(&mut self, t: &Fixed, shift: u32) -> Result<Fixed, QuantizeError> {
         let bound = 1i64 << (30 + shift / 2).min(60);
         Ok(Fixed {
             scalars: self.clamp_where_needed(&t.scalars, -bound, bound)?,
