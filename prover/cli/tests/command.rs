@@ -248,6 +248,14 @@ fn evidence_that_is_missing_is_a_bad_file_and_one_that_is_none_is_invalid() {
 }
 
 #[test]
+fn a_dynamic_model_has_a_batch_dimension() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = example_model();
+    let arguments = ["inspect", path(&model), "--no-batch"];
+    fails(folder.path(), &arguments, BAD_INPUT, &["dynamic"]);
+}
+
+#[test]
 fn inspect_prints_operators_and_parameters() {
     let folder = tempfile::tempdir().unwrap();
     let model = example_model();

@@ -268,6 +268,10 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
         };
         let id = match slots.get(proto.name.as_str()) {
             Some(Slot::Known(Operand::Activation(id))) => *id,
+            // A shape counts one row, and the file's rows are several.
+            Some(Slot::Known(Operand::Constant(_))) if builder.rows != Rows::Fixed(1) => {
+                return Err(fail("it does not depend on the model's inputs"))
+            }
             Some(Slot::Known(Operand::Constant(tensor))) => builder
                 .constant_output(tensor, inputs[0].value)
                 .map_err(|e| flat(e, &proto.name, "output"))?,

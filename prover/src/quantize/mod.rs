@@ -61,6 +61,9 @@ pub struct Quantized {
 /// Least width of the biases of quantised layers.
 const INTEGER_BIAS_BITS: u32 = 16;
 
+/// Least width of an input of whole numbers.
+const WHOLE_RANGE_BITS: u32 = 16;
+
 /// Greatest width of an input.
 const MAX_RANGE_BITS: u32 = 36;
 
@@ -284,9 +287,9 @@ fn input_specs(
         } else if port.kind == Kind::Boolean {
             (0, 1)
         } else if port.kind == Kind::Integer {
-            // Whole numbers as they are, four times as great as those seen.
+            // Whole numbers as they are, up to four times as great as those seen.
             let seen = (4.0 * greatest()).log2().ceil().max(0.0) as u32;
-            (0, seen.max(s + 11).min(MAX_RANGE_BITS))
+            (0, seen.clamp(WHOLE_RANGE_BITS, MAX_RANGE_BITS))
         } else if calibration.is_empty() {
             (s, s + 11)
         } else if !exponents.is_empty() {

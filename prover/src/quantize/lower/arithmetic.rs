@@ -18,8 +18,12 @@ impl Lowering<'_> {
         activation: Activation,
     ) -> Result<Fixed, QuantizeError> {
         let (l, r) = (self.tensor(left), self.tensor(right));
-        let (l, r) = (self.narrow(&l)?, self.narrow(&r)?);
+        let (mut l, mut r) = (self.narrow(&l)?, self.narrow(&r)?);
         let scale = l.scale.max(r.scale);
+        if op == Arithmetic::Mul {
+            let shift = l.scale.min(r.scale);
+            (l, r) = (self.as_factor(&l, shift)?, self.as_factor(&r, shift)?);
+        }
         let bits = |product, sum| Formula {
             product,
             left: sum,
@@ -57,6 +61,15 @@ impl Lowering<'_> {
         Ok(Fixed {
             scalars: self.local(&l.scalars, &r.scalars, formula)?,
             scale,
+        })
+    }
+
+    /// The tensor clamped so that a product of two such, less `shift` bits, has at most 60.
+    pub(super) fn as_factor(&mut self, t: &Fixed, shift: u32) -> Result<Fixed, QuantizeError> {
+        let bound = 1i64 << (30 + shift / 2).min(60);
+        Ok(Fixed {
+            scalars: self.clamp_where_needed(&t.scalars, -bound, bound)?,
+            scale: t.scale,
         })
     }
 

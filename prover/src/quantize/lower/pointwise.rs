@@ -121,6 +121,7 @@ impl Lowering<'_> {
             Pointwise::Square => {
                 let x = self.narrow(&x)?;
                 let shift = x.scale.saturating_sub(8);
+                let x = self.as_factor(&x, shift)?;
                 let square = Formula {
                     product: 1,
                     shift,
