@@ -22,7 +22,8 @@ impl Lowering<'_> {
         op: &Recurrent,
         input: usize,
     ) -> Result<Fixed, QuantizeError> {
-        let x = self.tensor(input);
+        // A first state of whole numbers must not fix the scale of the later ones.
+        let x = self.fractional(self.tensor(input))?;
         let mut x = self.narrow(&x)?;
         let layer = &op.layer;
         let mut scalars = Vec::new();
