@@ -27,7 +27,7 @@ pub struct Linkage {
     pub tail_bases: Vec<G1Affine>,
     /// Lagrange bases of the released rows (IPA) and of the input rows, ascending.
     pub row_bases: Vec<(u32, G1Affine)>,
-    /// Rows of the input commitments' values, ascending.
+    /// Rows of the input commitments' values, distinct.
     pub input_rows: Vec<u32>,
     /// Instance rows of the released values, ascending, value after value, slot by slot.
     pub released_rows: Vec<u32>,

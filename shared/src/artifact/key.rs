@@ -149,7 +149,7 @@ pub struct VerifyingKey {
     /// Further Lagrange bases by row, ascending: with IPA one for each instance row, and in both
     /// schemes one for each input position.
     pub row_bases: Vec<(u32, G1Affine)>,
-    /// Rows of the circuit at which the input commitments hold their values, one per input scalar.
+    /// Rows of the circuit at which the input commitments hold their values, one per input scalar, distinct.
     pub input_rows: Vec<u32>,
     /// Reference string.
     pub srs: Srs,
@@ -461,8 +461,11 @@ impl VerifyingKey {
             ascending_below(self.released_rows.iter().copied(), instance_length),
             "released rows",
         )?;
+        // Each scalar has a row of its own, in any order.
+        let mut input_rows = self.input_rows.clone();
+        input_rows.sort_unstable();
         require(
-            ascending_below(self.input_rows.iter().copied(), usable),
+            ascending_below(input_rows.into_iter(), usable),
             "input rows",
         )?;
         require(
@@ -798,6 +801,7 @@ mod tests {
             (|k| k.released_rows[1] = 4, "released rows"),
             (|k| k.released_rows.truncate(1), "released rows"),
             (|k| k.input_rows[1] = 10, "input rows"),
+            (|k| k.input_rows[1] = k.input_rows[0], "input rows"),
             (|k| k.input_rows.clear(), "input rows"),
             (|k| k.row_bases.swap(0, 1), "row bases"),
             (|k| k.row_bases.truncate(1), "row bases"),

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clearproof_prover::onnx;
+use clearproof_prover::plan::{estimate, plan};
 use clearproof_prover::prove::{prove, Row, Scheme, Silent};
-use clearproof_prover::quantize::skeleton::{IntegerModel, Reveal};
+use clearproof_prover::quantize::skeleton::{IntegerModel, Reveal, Skeleton};
 use clearproof_prover::quantize::{quantize_input, QuantizeOptions};
 use clearproof_shared::verify::report::Verdict;
 use clearproof_tests::{compiled, load_model, rng, root, shared_models};
@@ -113,6 +114,14 @@ fn supported(base: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// Whether a proof of the model has more than 2^11 rows, or more than a hundred columns of weights.
+fn is_large(path: &Path) -> bool {
+    let model = load_model(path, Reveal::Decision);
+    let (params, _) = plan(&model.skeleton, Scheme::Ipa, 1).expect("a plan");
+    let estimate = estimate(&model.skeleton, &params).expect("an estimate");
+    params.k > 11 || estimate.weight_columns > 100
+}
+
 #[test]
 fn the_repositorys_models_prove() {
     let folders = supported(&root().join("tests/models"));
@@ -160,7 +169,13 @@ fn the_shared_models_prove() {
         "q_mlp_qdq_u8s8",
         "q_resnetish_qop_u8s8",
         "svr_rbf",
+        "anchor_mnist_cnn",
         "torch_autoenc_dyn_dynb",
+        "torch_cnn_dyn_fix1",
+        "torch_gru_dyn_fix1",
+        "torch_lstm_dyn_fix1",
+        "torch_resnetish_dyn_fix1",
+        "torch_transformer_dyn_fix1",
         "torch_embed_dyn_dynb",
         "torch_embed_legacy_dynb",
         "torch_mlp_legacy_dynb",
@@ -170,9 +185,16 @@ fn the_shared_models_prove() {
             "{must} is supported"
         );
     }
+    // A model exported in several ways is one circuit.
+    let mut proved: Vec<Skeleton> = vec![];
     for folder in folders {
-        // The million weights take a while to register; once is enough.
-        let large = folder.ends_with("anchor_mlp_1m");
+        let skeleton = load_model(&folder.join("model.onnx"), Reveal::Outputs).skeleton;
+        if proved.contains(&skeleton) {
+            continue;
+        }
+        proved.push(skeleton);
+        // One scheme is enough where keys take a while to make.
+        let large = is_large(&folder.join("model.onnx"));
         prove_one(
             &folder.join("model.onnx"),
             &folder,
