@@ -556,6 +556,42 @@ mod tests {
         }
     }
 
+    /// Taps of a convolution in groups: those of a channel that an output does not read are zero.
+    #[test]
+    fn convolutions_are_registered() {
+        let model = super::super::tests::shared::network(vec![80]);
+        let (params, layout) = params(&model.skeleton, 1, 6, 1);
+        let cells = layout.weight_cells(&model.weights);
+        let packed = PackedWeights::new(&layout, &model.weights).columns;
+        let shape = Arc::new(RegistrationShape::new(&layout, 0, layout.weight_columns));
+        let depthwise = &layout.program.layers[1];
+        assert_eq!((depthwise.groups, depthwise.output_channels()), (3, 3));
+        let rows: Vec<usize> = layout.channel_rows(depthwise).collect();
+        // One more in the lane of output `output`, on the tap `tap` of channel `channel`.
+        let verify = |change: Option<(usize, usize, usize)>| {
+            let mut rng = ChaCha20Rng::from_seed([5; 32]);
+            let mut witness = RegistrationWitness::new(&shape, &cells, &packed, &mut rng);
+            if let Some((output, channel, tap)) = change {
+                let (cell, lane) = (output / depthwise.lanes, output % depthwise.lanes);
+                let more = pow2(u64::from(depthwise.lane_bits) * lane as u64);
+                let column = &mut witness.columns[cell];
+                let at = column.iter_mut().find(|c| c.0 == rows[channel] + tap);
+                at.unwrap().1 += more;
+            }
+            let circuit = RegistrationCircuit {
+                shape: Some(shape.clone()),
+                witness: Some(Arc::new(witness)),
+            };
+            let prover = MockProver::run(params.k, &circuit, vec![]).unwrap();
+            prover.verify().map_err(|e| e[0].to_string())
+        };
+        assert_eq!(verify(None), Ok(()));
+        for (output, channel, tap) in [(0, 1, 0), (2, 0, 4), (1, 1, 8)] {
+            let failure = verify(Some((output, channel, tap))).unwrap_err();
+            assert!(failure.contains("V = sum"), "{failure}");
+        }
+    }
+
     #[test]
     fn packed_weights_in_range_are_accepted() {
         run(|_, _| ()).unwrap();

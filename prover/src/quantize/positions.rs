@@ -31,6 +31,15 @@ impl Positions {
         }
     }
 
+    /// One operand under `count` taps: each tap times the operand.
+    pub fn taps(count: usize) -> Self {
+        Self {
+            at: vec![0],
+            taps: (0..count as u32).collect(),
+            to: (0..count as u32).collect(),
+        }
+    }
+
     /// Whether all three are non-empty, ascending and bounded, and operands and taps start at zero.
     pub(crate) fn check(&self) -> bool {
         let rises = |list: &[u32]| {

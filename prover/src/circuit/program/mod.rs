@@ -334,13 +334,15 @@ impl Program {
         }
         for layer in 0..self.layers.len() {
             let width = self.layers[layer].positions.at.len();
+            // A result stays where it is if no rows for taps come between it and the next.
+            let alone = width == 1 && self.layers[layer].positions.taps.len() == 1;
             for channel in 0..self.layers[layer].channels() {
                 let whole = width > 1 && self.is_whole_output(layer, channel, &taken);
                 for position in channel * width..(channel + 1) * width {
                     let slot = self.layers[layer].inputs[position];
                     let adjacent = match self.slots[slot].source {
                         Source::Linear { layer: from, .. } => {
-                            from + 1 == layer && (width == 1 || whole)
+                            from + 1 == layer && (alone || whole)
                         }
                         Source::Input { .. } => layer == 0,
                         Source::Step { .. } | Source::Score { .. } => false,

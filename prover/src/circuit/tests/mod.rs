@@ -18,7 +18,7 @@ use crate::quantize::skeleton::*;
 pub(crate) mod forest;
 mod lookups;
 mod mask;
-mod shared;
+pub(crate) mod shared;
 mod windows;
 
 /// Parameters for tests: the smallest k that fits.
