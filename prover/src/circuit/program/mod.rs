@@ -341,9 +341,7 @@ impl Program {
                 for position in channel * width..(channel + 1) * width {
                     let slot = self.layers[layer].inputs[position];
                     let adjacent = match self.slots[slot].source {
-                        Source::Linear { layer: from, .. } => {
-                            from + 1 == layer && (alone || whole)
-                        }
+                        Source::Linear { layer: from, .. } => from + 1 == layer && (alone || whole),
                         Source::Input { .. } => layer == 0,
                         Source::Step { .. } | Source::Score { .. } => false,
                         _ => true,

@@ -230,3 +230,42 @@ fn folds_follow_their_rows() {
         assert!(names.iter().any(|n| n.contains(name)), "{name}: {names:?}");
     }
 }
+
+/// A vector of private numbers: taps on one operand, which lies amid the results of another layer.
+#[test]
+fn one_operand_under_many_taps() {
+    let mut rng = ChaCha20Rng::from_seed([8; 32]);
+    let ops = vec![
+        convolution((0..4).collect(), 2, 1, Positions::dense(4)), // 4..12
+        convolution(vec![6], 3, 1, Positions::taps(5)),           // 12..27
+        Op::Linear {
+            inputs: (4..27).collect(),
+            outputs: 2,
+            shift: 12,
+            activation: Activation::None,
+        }, // 27..29
+    ];
+    let linear = vec![
+        weights(&mut rng, 2, 1),
+        weights(&mut rng, 3, 5),
+        weights(&mut rng, 2, 23),
+    ];
+    let model = IntegerModel {
+        skeleton: skeleton(vec![input("x", 4, 10)], vec![], ops, vec![27, 28, 13]),
+        weights: PrivateWeights {
+            linear,
+            diagonal: vec![],
+            forests: vec![],
+        },
+    };
+    for (batch, seed) in [(1, 3), (3, 0)] {
+        let case = Case::new(&model, batch, 6, 1, seed);
+        case.verify(case.zero.clone(), &case.instance, None)
+            .unwrap_or_else(|e| panic!("batch {batch}: {:?}", &e[..e.len().min(3)]));
+        for (row, cells) in rows(&model, batch, seed).iter().zip(&case.cells) {
+            let slots = &case.shape.layout.program.released;
+            let claimed: Vec<i64> = slots.iter().map(|s| cells[*s].a as i64).collect();
+            assert_eq!(claimed, model.released_of(&model.eval(row)));
+        }
+    }
+}

@@ -842,3 +842,125 @@ fn a_kernel_machine_is_its_sum_of_kernels() {
     let model = x(2).node("ml.SVMRegressor", &["x"], "y", &attributes);
     check("SVMRegressor", model, &row, &[expected], 1e-3);
 }
+
+/// The definition, by loops: x [channels, width], kernel [outputs, channels / groups, taps], results at `o stride - pad`.
+#[allow(clippy::too_many_arguments)] // one convolution, spelled out
+fn convolved(
+    x: &[f64],
+    channels: usize,
+    kernel: &[f32],
+    outputs: usize,
+    groups: usize,
+    stride: usize,
+    dilation: usize,
+    pad: (usize, usize),
+) -> Vec<f64> {
+    let (width, of_group) = (x.len() / channels, channels / groups);
+    let taps = kernel.len() / outputs / of_group;
+    let results = (width + pad.0 + pad.1 - (taps - 1) * dilation - 1) / stride + 1;
+    let mut y = Vec::new();
+    for o in 0..outputs {
+        let first = o * groups / outputs * of_group;
+        for r in 0..results {
+            let mut sum = 0.0;
+            for c in 0..of_group {
+                for t in 0..taps {
+                    let at = (r * stride + t * dilation).wrapping_sub(pad.0);
+                    if at < width {
+                        let w = kernel[(o * of_group + c) * taps + t];
+                        sum += f64::from(w) * x[(first + c) * width + at];
+                    }
+                }
+            }
+            y.push(sum);
+        }
+    }
+    y
+}
+
+#[test]
+fn convolutions_are_their_definition() {
+    let row: Vec<f64> = (0..24).map(|i| f64::from(i * 7 % 11) / 4.0 - 1.0).collect();
+    for (channels, outputs, taps, groups, stride, dilation, pad) in [
+        (2, 3, 3, 1, 1, 1, (1, 1)),
+        (4, 4, 3, 4, 1, 1, (1, 1)), // depthwise
+        (4, 2, 2, 2, 2, 1, (0, 1)),
+        (2, 1, 3, 1, 1, 2, (2, 0)),
+        (2, 3, 2, 1, 2, 1, (0, 0)), // windows apart
+        (1, 2, 24, 1, 1, 1, (0, 0)),
+    ] {
+        let count = outputs * channels / groups * taps;
+        let kernel: Vec<f32> = (0..count)
+            .map(|i| (i * 5 % 7) as f32 / 4.0 - 0.75)
+            .collect();
+        let expected = convolved(
+            &row, channels, &kernel, outputs, groups, stride, dilation, pad,
+        );
+        let width = 24 / channels as i64;
+        let model = ModelBuilder::new(20)
+            .input("x", &[0, channels as i64, width])
+            .output("y", 1)
+            .floats(
+                "w",
+                &[outputs as i64, (channels / groups) as i64, taps as i64],
+                &kernel,
+            )
+            .node(
+                "Conv",
+                &["x", "w"],
+                "y",
+                &[
+                    ("group", Int(groups as i64)),
+                    ("strides", Ints(&[stride as i64])),
+                    ("dilations", Ints(&[dilation as i64])),
+                    ("pads", Ints(&[pad.0 as i64, pad.1 as i64])),
+                ],
+            );
+        check("Conv", model, &row, &expected, 2e-3);
+    }
+}
+
+/// A transposed convolution spreads each element by the kernel: `y[i s + t - pad] += w[t] x[i]`.
+#[test]
+fn transposed_convolutions_spread_their_operand() {
+    let row = [1.0, -2.0, 0.5];
+    let kernel = [0.5f32, 1.0, -1.5];
+    let mut expected = vec![0.0; 8];
+    for (i, x) in row.iter().enumerate() {
+        for (t, w) in kernel.iter().enumerate() {
+            expected[i * 2 + t] += x * f64::from(*w);
+        }
+    }
+    let model = ModelBuilder::new(20)
+        .input("x", &[0, 1, 3])
+        .output("y", 1)
+        .floats("w", &[1, 1, 3], &kernel)
+        .node(
+            "ConvTranspose",
+            &["x", "w"],
+            "y",
+            &[
+                ("strides", Ints(&[2])),
+                ("pads", Ints(&[1, 0])),
+                ("output_padding", Ints(&[1])),
+            ],
+        );
+    check("ConvTranspose", model, &row, &expected[1..8], 1e-3);
+}
+
+#[test]
+fn many_private_factors_and_offsets() {
+    let row: Vec<f64> = (0..100).map(|i| f64::from(i % 13) / 4.0 - 1.5).collect();
+    let factors: Vec<f32> = (0..100).map(|i| (i * 3 % 17) as f32 / 8.0 - 1.0).collect();
+    let offsets: Vec<f32> = (0..100).map(|i| (i * 5 % 19) as f32 / 8.0 - 1.0).collect();
+    let expected: Vec<f64> = (0..100)
+        .map(|i| (row[i] * f64::from(factors[i]) + f64::from(offsets[i])).max(0.0))
+        .collect();
+    let model = x(100)
+        .floats("f", &[100], &factors)
+        .floats("o", &[100], &offsets)
+        .node("Mul", &["x", "f"], "a", &[])
+        .node("Add", &["a", "o"], "b", &[])
+        .node("Relu", &["b"], "y", &[]);
+    check("Mul and Add", model, &row, &expected, 2e-3);
+}
