@@ -273,8 +273,12 @@ impl FixedPlan {
                 .collect();
             let factor = |o: usize| {
                 (
-                    o % layer.lanes == 0,
-                    if o % layer.lanes == 0 { back } else { lane },
+                    o.is_multiple_of(layer.lanes),
+                    if o.is_multiple_of(layer.lanes) {
+                        back
+                    } else {
+                        lane
+                    },
                 )
             };
             let start = u64::from(layer.positions.to[0]) * batch as u64;

@@ -32,7 +32,7 @@ impl Affine {
 
     /// Whether `run` neighbouring elements, from each multiple of `run` on, share their entry.
     pub(crate) fn is_constant_over(&self, run: usize) -> bool {
-        self.period == 1 || self.inner % run == 0
+        self.period == 1 || self.inner.is_multiple_of(run)
     }
 
     pub(crate) fn eval(&self, x: &[f64]) -> Vec<f64> {

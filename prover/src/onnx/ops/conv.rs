@@ -39,7 +39,7 @@ pub(super) fn convolution(
     let numbers = numbers(b, weights)?;
     let apart = dimensions
         .iter()
-        .all(|d| d.stride >= (d.taps - 1) * d.dilation + 1 && d.before == 0 && d.after == 0);
+        .all(|d| d.stride > (d.taps - 1) * d.dilation && d.before == 0 && d.after == 0);
     let taps: usize = kernel.iter().product();
     let results: Vec<usize> = dimensions.iter().map(|d| d.result).collect();
     let (x, channels, positions, numbers) = if apart && taps > 1 && groups == 1 {

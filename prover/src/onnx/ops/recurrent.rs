@@ -76,13 +76,12 @@ impl Sequences {
                 ));
             }
         }
-        let hidden = match node
+        let &[_, _, hidden] = node
             .constant(2, "the recurrence's weights")?
             .shape
             .as_slice()
-        {
-            &[_, _, hidden] => hidden,
-            _ => return Err(OpError::invalid("R has three dimensions")),
+        else {
+            return Err(OpError::invalid("R has three dimensions"));
         };
         if node.int("hidden_size", hidden as i64) != hidden as i64 {
             return Err(OpError::invalid("hidden_size is not that of R"));

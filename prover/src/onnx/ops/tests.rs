@@ -925,7 +925,7 @@ fn convolutions_are_their_definition() {
 fn transposed_convolutions_spread_their_operand() {
     let row = [1.0, -2.0, 0.5];
     let kernel = [0.5f32, 1.0, -1.5];
-    let mut expected = vec![0.0; 8];
+    let mut expected = [0.0; 8];
     for (i, x) in row.iter().enumerate() {
         for (t, w) in kernel.iter().enumerate() {
             expected[i * 2 + t] += x * f64::from(*w);

@@ -15,7 +15,7 @@ impl Lowering<'_> {
     ) -> Result<Fixed, QuantizeError> {
         let x = self.tensor(input);
         let means = self.means_of(input).map(<[f64]>::to_vec);
-        self.shared(op, x, means.as_deref(), activation)
+        self.shared(op, &x, means.as_deref(), activation)
     }
 
     /// A dense layer at each of several positions, x: [positions, inputs].
@@ -40,7 +40,7 @@ impl Lowering<'_> {
             scale: x.scale,
         };
         let means = self.means_of(input).map(|m| turned(m, op.inputs));
-        let y = self.shared(&convolution, x, means.as_deref(), activation)?;
+        let y = self.shared(&convolution, &x, means.as_deref(), activation)?;
         Ok(Fixed {
             scalars: turned(&y.scalars, positions),
             scale: y.scale,
@@ -77,7 +77,7 @@ impl Lowering<'_> {
             scalars: places.iter().map(|&i| x.scalars[i]).collect(),
             scale: x.scale,
         };
-        let y = self.shared(&convolution, x, None, activation)?;
+        let y = self.shared(&convolution, &x, None, activation)?;
         let mut scalars = y.scalars.clone();
         for (&place, id) in places.iter().zip(y.scalars) {
             scalars[place] = id;
@@ -91,12 +91,12 @@ impl Lowering<'_> {
     fn shared(
         &mut self,
         op: &Convolution,
-        x: Fixed,
+        x: &Fixed,
         means: Option<&[f64]>,
         activation: Activation,
     ) -> Result<Fixed, QuantizeError> {
         let s = self.options.scale_bits;
-        let x = self.narrow(&x)?;
+        let x = self.narrow(x)?;
         // Whole numbers and bits get the model's scale here.
         let shift = s.min(x.scale);
         let d = self.extra_bits(op.kernel_len(), x.scale, &op.weights);
