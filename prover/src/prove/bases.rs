@@ -10,14 +10,13 @@ use std::sync::Arc;
 use ff::Field;
 use group::prime::PrimeCurveAffine;
 use group::Curve;
-use halo2_proofs::arithmetic::g_to_lagrange;
-use halo2_proofs::poly::commitment::ParamsProver;
-use halo2_proofs::poly::ipa::commitment::ParamsIPA;
 use halo2curves::bn256::{Fr, G1Affine, G2Affine, G1};
 use halo2curves::serde::SerdeObject;
+use halo2curves::CurveExt;
 use rayon::prelude::*;
 
 use super::fixed_base::{on_curve, read_coordinates, Table};
+use super::group_fourier::lagrange;
 use super::grouped::grouped_msm;
 use super::msm::msm;
 use crate::circuit::params::Scheme;
@@ -64,17 +63,23 @@ impl fmt::Debug for Bases {
 impl Bases {
     /// Transparent generators.
     pub(crate) fn transparent(k: u32) -> Bases {
-        // halo2 derives them; only its private fields are copied out, through its own encoding.
-        let params = ParamsIPA::<G1Affine>::new(k);
-        let g = params.get_g().to_vec();
-        let hasher = <G1 as halo2curves::CurveExt>::hash_to_curve("Halo2-Parameters");
-        let (w, u) = (hasher(&[1]).to_affine(), hasher(&[2]).to_affine());
+        let hasher = || G1::hash_to_curve("Halo2-Parameters");
+        let points: Vec<G1> = (0..1u32 << k)
+            .into_par_iter()
+            .map_init(hasher, |hash, i| {
+                let [a, b, c, d] = i.to_le_bytes();
+                hash(&[0, a, b, c, d])
+            })
+            .collect();
+        let mut g = vec![G1Affine::default(); points.len()];
+        G1::batch_normalize(&points, &mut g);
+        let (w, u) = (hasher()(&[1]).to_affine(), hasher()(&[2]).to_affine());
         Bases::from_generators(k, g, w, u)
     }
 
     /// IPA bases of given generators.
     pub(crate) fn from_generators(k: u32, g: Vec<G1Affine>, w: G1Affine, u: G1Affine) -> Bases {
-        let g_lagrange = lagrange(&g, k);
+        let g_lagrange = lagrange(&g);
         Bases {
             k,
             g,
@@ -94,7 +99,7 @@ impl Bases {
         let n = 1 << k;
         assert_eq!(powers.len(), n + 1, "n + 1 powers");
         let g = powers[..n].to_vec();
-        let g_lagrange = lagrange(&g, k);
+        let g_lagrange = lagrange(&g);
         Bases {
             k,
             g,
@@ -318,10 +323,6 @@ pub(crate) fn root_of_unity(k: u32) -> Fr {
     (k..Fr::S).fold(Fr::ROOT_OF_UNITY, |w, _| w.square())
 }
 
-fn lagrange(g: &[G1Affine], k: u32) -> Vec<G1Affine> {
-    g_to_lagrange(g.iter().map(|p| p.to_curve()).collect(), k)
-}
-
 /// Many multiples of one point: 8-bit windows, tables built once.
 pub(crate) fn multiples(point: G1Affine, scalars: &[Fr]) -> Vec<G1Affine> {
     use ff::PrimeField;
@@ -518,4 +519,40 @@ pub(crate) fn read_srs_file(path: &std::path::Path) -> io::Result<Vec<u8>> {
     let mut bytes = vec![];
     std::fs::File::open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use group::GroupEncoding;
+    use halo2_proofs::poly::commitment::{Params, ParamsProver};
+    use halo2_proofs::poly::ipa::commitment::ParamsIPA;
+
+    #[test]
+    fn transparent_generators_are_halo2s() {
+        for k in [1, 5, 7] {
+            let mut theirs = vec![];
+            ParamsIPA::<G1Affine>::new(k).write(&mut theirs).unwrap();
+            let bases = Bases::transparent(k);
+            let Extra::Ipa { w, u } = &bases.extra else {
+                panic!("transparent bases serve IPA");
+            };
+            let mut ours = k.to_le_bytes().to_vec();
+            for p in bases.g.iter().chain(&bases.g_lagrange).chain([w, u]) {
+                ours.extend_from_slice(p.to_bytes().as_ref());
+            }
+            assert_eq!(ours, theirs, "k = {k}");
+        }
+    }
+
+    #[test]
+    fn lagrange_bases_of_powers_are_those_of_the_known_tau() {
+        let known = Bases::of_known_tau(6, Fr::from(77));
+        let Extra::Kzg { tau_n, g2, tau_g2 } = known.extra else {
+            panic!("a tau serves KZG");
+        };
+        let powers: Vec<G1Affine> = known.g.iter().copied().chain([tau_n]).collect();
+        let from_powers = Bases::from_powers(6, &powers, g2, tau_g2);
+        assert_eq!(from_powers.g_lagrange, known.g_lagrange);
+    }
 }

@@ -12,6 +12,7 @@ mod domain;
 pub mod export;
 mod fixed_base;
 mod gates;
+mod group_fourier;
 mod grouped;
 pub(crate) mod keys;
 pub(crate) mod link;

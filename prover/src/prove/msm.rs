@@ -33,11 +33,7 @@ pub(super) fn digits_of(scalars: &[Fr]) -> Vec<Digits> {
         if *s == Fr::ZERO {
             continue;
         }
-        let mut limbs = to_limbs(s);
-        let negative = limbs[3] >= HALF_TOP;
-        if negative {
-            limbs = to_limbs(&-s);
-        }
+        let (limbs, negative) = magnitude(s);
         items.push(Digits {
             limbs: [limbs[0], limbs[1], limbs[2], limbs[3], 0],
             negative,
@@ -45,6 +41,15 @@ pub(super) fn digits_of(scalars: &[Fr]) -> Vec<Digits> {
         });
     }
     items
+}
+
+/// The absolute value of a scalar, in limbs from the lowest, and whether it counts as negative.
+pub(super) fn magnitude(s: &Fr) -> ([u64; 4], bool) {
+    let limbs = to_limbs(s);
+    match limbs[3] >= HALF_TOP {
+        true => (to_limbs(&-s), true),
+        false => (limbs, false),
+    }
 }
 
 /// `sum_i scalars_i bases_i`.
@@ -375,7 +380,7 @@ fn is_identity(p: &G1Affine) -> bool {
 }
 
 /// What the addition of two points divides by; one where it needs no division.
-fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
+pub(super) fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
     if is_identity(p) || is_identity(q) {
         return Fq::ONE;
     }
@@ -390,7 +395,7 @@ fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
 }
 
 /// `p + q`, given the inverse of [`denominator`].
-fn add(p: G1Affine, q: G1Affine, inverse: Fq) -> G1Affine {
+pub(super) fn add(p: G1Affine, q: G1Affine, inverse: Fq) -> G1Affine {
     if is_identity(&p) {
         return q;
     }
