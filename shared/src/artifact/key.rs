@@ -462,12 +462,11 @@ impl VerifyingKey {
             "released rows",
         )?;
         // Each scalar has a row of its own, in any order.
-        let mut input_rows = self.input_rows.clone();
-        input_rows.sort_unstable();
-        require(
-            ascending_below(input_rows.into_iter(), usable),
-            "input rows",
-        )?;
+        let mut taken = vec![false; usable];
+        for row in &self.input_rows {
+            let free = taken.get_mut(*row as usize).filter(|taken| !**taken);
+            *free.ok_or(KeyError::OutOfRange("input rows"))? = true;
+        }
         require(
             ascending_below(self.row_bases.iter().map(|base| base.0), usable),
             "row bases",
