@@ -1,4 +1,4 @@
-//! Conv over any number of spatial dimensions: X [N, C, D..], W [M, C / group, K..] constant, B [M] constant.
+//! Conv over any number of spatial dimensions: `X [N, C, D..]`, `W [M, C / group, K..]` constant, `B [M]` constant.
 //! Source: ONNX Conv, opsets 1, 11 and 22.
 
 use super::super::error::OpError;

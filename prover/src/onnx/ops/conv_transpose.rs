@@ -1,4 +1,4 @@
-//! ConvTranspose over any number of spatial dimensions: X [N, C, D..], W [C, M / group, K..] constant, B [M] constant.
+//! ConvTranspose over any number of spatial dimensions: `X [N, C, D..]`, `W [C, M / group, K..]` constant, `B [M]` constant.
 //! Source: ONNX ConvTranspose, opsets 1, 11 and 22.
 
 use super::super::error::OpError;

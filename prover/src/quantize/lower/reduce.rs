@@ -83,7 +83,7 @@ impl Lowering<'_> {
         Ok(terms.swap_remove(0))
     }
 
-    /// The greatest of each group; terms: [terms][groups].
+    /// The greatest of each group; terms: `[terms][groups]`.
     pub(super) fn greatest(
         &mut self,
         terms: &[Vec<ScalarId>],
