@@ -291,6 +291,7 @@ models! { true:
     gnb_iris
     imputer_logreg
     kmeans_iris
+    knnr
     linreg
     linsvc_iris
     logreg_bc_scaled

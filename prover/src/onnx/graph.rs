@@ -211,10 +211,15 @@ impl Graph {
         nodes.map(|node| node.op.parameters()).sum()
     }
 
-    /// Whether rounded values are fed back or normalised by.
+    /// Whether rounded values are fed back, normalised by or put in order.
     pub(crate) fn is_deep(&self) -> bool {
-        let deep = |op: &FloatOp| matches!(op, FloatOp::Recurrent(_) | FloatOp::Standardize { .. });
-        self.nodes.iter().any(|node| deep(&node.op))
+        let producers = self.producers();
+        let deep = |node: &Node| match node.op {
+            FloatOp::Recurrent(_) | FloatOp::Standardize { .. } => true,
+            FloatOp::Order { .. } => producers[node.inputs[0]].is_some(),
+            _ => false,
+        };
+        self.nodes.iter().any(deep)
     }
 
     /// The operators that remain after folding, in order, each with its number of parameters.

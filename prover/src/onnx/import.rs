@@ -532,7 +532,8 @@ impl Builder {
 
     /// The node that makes a value.
     pub(crate) fn maker(&self, id: ValueId) -> Option<&Node> {
-        self.nodes.iter().rev().find(|node| node.output == id)
+        let at = self.nodes.partition_point(|node| node.output < id);
+        self.nodes.get(at).filter(|node| node.output == id)
     }
 
     /// A number for a layer that several nodes will use.

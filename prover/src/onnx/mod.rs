@@ -14,10 +14,12 @@ mod import;
 mod impute;
 pub mod input;
 mod limits;
+mod neighbours;
 mod ops;
 mod qdq;
 mod reference;
 mod rewrite;
+mod scan;
 mod tensor;
 
 pub use error::{ImportError, UnsupportedNode};
@@ -53,6 +55,8 @@ pub fn load_with(bytes: &[u8], batch: BatchDimension) -> Result<Graph, ImportErr
     let mut model = import::decode(bytes)?;
     let opset = import::opset(&model, "").unwrap_or(1);
     if let Some(graph) = &mut model.graph {
+        neighbours::rewrite(graph, opset);
+        scan::unroll(graph, opset);
         qdq::rewrite(graph, opset);
     }
     let mut graph = import::import(&model, batch)?;

@@ -3,6 +3,9 @@
 //! - `exp(x - log sum exp x)` along an axis is softmax: exporters of naive Bayes write it so.
 //! - A softmax divided by its L1 norm along the same axis is itself: its elements are positive and sum to 1.
 //!
+//! - The order of `f(x)` is that of x for an increasing f (a square root), and the order of a group plus one number is
+//!   that of the group.
+//!
 //! Each saves steps, and the rounding of the steps saved.
 
 use super::float::{AxisView, FloatOp, Movement, Norm, Pointwise, Reduction};
@@ -29,12 +32,43 @@ pub(super) fn rewrite(graph: &mut Graph) {
                     _ => None,
                 })
             }
+            FloatOp::Order { axis, .. } => {
+                let value = ordered(graph, &producers, axis, graph.nodes[i].inputs[0]);
+                Some((graph.nodes[i].op.clone(), value))
+            }
             _ => None,
         };
         if let Some((op, input)) = found {
             graph.nodes[i].op = op;
             graph.nodes[i].inputs = vec![input];
         }
+    }
+}
+
+/// The value whose groups have the same order as this one's.
+fn ordered(graph: &Graph, producers: &[Option<usize>], axis: &AxisView, mut value: usize) -> usize {
+    loop {
+        value = source(graph, producers, value).unwrap_or(value);
+        let Some(node) = producers[value].map(|p| &graph.nodes[p]) else {
+            return value;
+        };
+        value = match (&node.op, node.inputs.as_slice()) {
+            (FloatOp::Pointwise(Pointwise::Sqrt), &[x]) => x,
+            (FloatOp::Arithmetic(Arithmetic::Add), &[x, y]) if same(graph, producers, axis, y) => x,
+            (FloatOp::Arithmetic(Arithmetic::Add), &[x, y]) if same(graph, producers, axis, x) => y,
+            _ => return value,
+        };
+    }
+}
+
+/// Whether all elements of a group are one element of another value.
+fn same(graph: &Graph, producers: &[Option<usize>], axis: &AxisView, value: usize) -> bool {
+    let node = producers[value].map(|p| &graph.nodes[p]);
+    match node.map(|node| &node.op) {
+        Some(FloatOp::Movement(m)) => axis
+            .groups()
+            .all(|group| group.iter().all(|&i| m.indices[i] == m.indices[group[0]])),
+        _ => false,
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Attr<'a> {
     Texts(&'a [&'a str]),
     /// A tensor of floats.
     Tensor(&'a [f32]),
+    /// A graph, such as the body of a loop.
+    Graph(&'a ModelBuilder),
 }
 
 impl ModelBuilder {
@@ -205,6 +207,10 @@ fn attribute(name: &str, value: &Attr<'_>) -> pb::AttributeProto {
                 ..Default::default()
             });
             AttributeType::Tensor
+        }
+        Attr::Graph(of) => {
+            proto.g = Some(of.graph.clone());
+            AttributeType::Graph
         }
     };
     proto.r#type = kind as i32;

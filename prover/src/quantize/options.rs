@@ -8,8 +8,8 @@ pub struct QuantizeOptions {
     /// Fractional bits S of inputs and weights, 6 to 16.
     pub scale_bits: u32,
     /// Further fractional bits, and doublings of the segments of tabled functions, of models that feed rounded values
-    /// back or normalise by them (recurrences, layer normalisation): there errors grow from step to step. At most
-    /// as many as make 16.
+    /// back, normalise by them or put them in order (recurrences, layer normalisation, nearest neighbours): there
+    /// errors grow from step to step, or change which element is chosen. At most as many as make 16.
     pub deep_bits: u32,
     /// What a proof releases.
     pub reveal: super::skeleton::Reveal,

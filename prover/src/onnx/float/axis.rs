@@ -1,4 +1,4 @@
-//! Operators along one axis: softmax and argmax.
+//! Operators along one axis: softmax, argmax and order.
 //!
 //! The operand is seen as [outer, len, inner]; the axis of `len` is reduced or normalised.
 
@@ -59,4 +59,24 @@ pub(crate) fn argmax(axis: &AxisView, last: bool, x: &[f64]) -> Vec<f64> {
             best as f64
         })
         .collect()
+}
+
+pub(crate) fn order(axis: &AxisView, count: usize, largest: bool, x: &[f64]) -> Vec<f64> {
+    let mut bits = Vec::with_capacity(axis.outer * axis.inner * count * axis.len);
+    for group in axis.groups() {
+        let mut ranks: Vec<usize> = (0..axis.len).collect();
+        // A stable sort keeps the first of equals first.
+        ranks.sort_by(|&i, &j| {
+            let (a, b) = (x[group[i]], x[group[j]]);
+            if largest {
+                b.total_cmp(&a)
+            } else {
+                a.total_cmp(&b)
+            }
+        });
+        for &chosen in ranks.iter().take(count) {
+            bits.extend((0..axis.len).map(|j| f64::from(u8::from(j == chosen))));
+        }
+    }
+    bits
 }

@@ -21,7 +21,7 @@ mod trees;
 
 pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
-pub(crate) use axis::{argmax, softmax, AxisView};
+pub(crate) use axis::{argmax, order, softmax, AxisView};
 pub(crate) use combination::Combination;
 pub(crate) use compare::{Relation, Threshold};
 pub(crate) use convolution::Convolution;
@@ -68,6 +68,14 @@ pub(crate) enum FloatOp {
         /// Whether the last of equal elements wins.
         last: bool,
     },
+    /// One-hot bits of the first elements of each group in order, [groups, count, len]; the first of equals comes first.
+    Order {
+        axis: AxisView,
+        /// How many elements are told.
+        count: usize,
+        /// Whether the greatest comes first, or the least.
+        largest: bool,
+    },
     /// One number for each group along an axis.
     Reduce(Reduction, AxisView),
     /// Each group divided by its norm.
@@ -107,6 +115,11 @@ impl FloatOp {
             }
             Self::Softmax(axis) => softmax(axis, inputs[0]),
             Self::ArgMax { axis, last } => argmax(axis, *last, inputs[0]),
+            Self::Order {
+                axis,
+                count,
+                largest,
+            } => order(axis, *count, *largest, inputs[0]),
             Self::Reduce(op, axis) => op.eval(axis, inputs[0]),
             Self::Normalize(norm, axis) => normalize(*norm, axis, inputs[0]),
             Self::Standardize { axis, epsilon } => standardize(axis, *epsilon, inputs[0]),
@@ -144,6 +157,7 @@ impl FloatOp {
             Self::Select => "Where",
             Self::Softmax(_) => "Softmax",
             Self::ArgMax { .. } => "ArgMax",
+            Self::Order { .. } => "TopK",
             Self::Reduce(op, _) => op.name(),
             Self::Normalize(..) => "Normalizer",
             Self::Standardize { .. } => "Standardize",

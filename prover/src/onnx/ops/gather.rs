@@ -13,6 +13,7 @@ use super::array_feature_extractor::label;
 use super::contraction::{contract, Steps};
 use super::index::strides;
 use super::one_hot::bits;
+use super::top_k::{is_order, order_bits};
 
 pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand>, OpError> {
     let x = node.need(0)?.clone();
@@ -71,6 +72,10 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
 /// The table, if it is one of labels read at the result of ArgMax.
 pub(super) fn labels(b: &Builder, x: &Operand, index: ValueId) -> Option<Rc<Tensor>> {
     match x {
+        // What TopK's positions choose are training data, and numbers.
+        Operand::Constant(table) if matches!(table.data, Data::Int(_)) && is_order(b, index) => {
+            None
+        }
         Operand::Constant(table)
             if b.value(index).kind == Kind::Index && !matches!(table.data, Data::Float(_)) =>
         {
@@ -99,7 +104,10 @@ pub(super) fn lookup(
     let (front, depth, back) = (&shape[..axis], shape[axis], &shape[axis + 1..]);
     let index_shape = b.value(index).shape.clone();
     let index_row = b.value(index).row_axis;
-    let bits = bits(b, index, depth, -1)?;
+    let bits = match order_bits(b, index, depth) {
+        Some(bits) => Operand::Activation(bits),
+        None => bits(b, index, depth, -1)?,
+    };
     let positions: usize = index_shape.iter().product();
     let rest: usize = front.iter().chain(back).product();
     let mut result = front.to_vec();

@@ -15,6 +15,7 @@ mod compare;
 mod convolution;
 mod decision;
 mod linear;
+mod order;
 mod pointwise;
 mod quantized;
 mod quotient;
@@ -296,6 +297,11 @@ impl<'a> Lowering<'a> {
             FloatOp::Impute { .. } => return Err(self.refuse("missing values are left")),
             FloatOp::Softmax(axis) => self.softmax(axis, node.inputs[0])?,
             FloatOp::ArgMax { axis, last } => self.argmax_node(axis, *last, node.inputs[0])?,
+            FloatOp::Order {
+                axis,
+                count,
+                largest,
+            } => self.order(axis, *count, *largest, node.inputs[0])?,
             FloatOp::Trees(op) => self.trees(op, node.inputs[0])?,
             FloatOp::Above(level) => self.above(*level, node.inputs[0])?,
             FloatOp::Quantized(op) => self.quantized(op, &node.inputs, node.output)?,
@@ -584,6 +590,7 @@ fn undamped(graph: &Graph) -> Vec<bool> {
                 | FloatOp::Compare(_)
                 | FloatOp::Threshold(_)
                 | FloatOp::ArgMax { .. }
+                | FloatOp::Order { .. }
         );
         nodes[i] = values[node.output] && !bounded;
         if nodes[i] {
