@@ -1,6 +1,6 @@
 //! SVMClassifier with support vectors: each pair of classes i < j votes by the sign of
-//! `s_ij = sum_m c_m k(x, v_m) + rho_ij`; the class of most votes wins, the first of equals. Scores are the s_ij, or with
-//! prob_a and prob_b the probabilities coupled from `r_ij = 1 - sigmoid(a s_ij + b)`.
+//! `s_ij = sum_m c_m k(x, v_m) + rho_ij`; the class of most votes wins, the first of equals. Scores are the s_ij (of two
+//! classes -s and s, as onnxruntime gives them), or with prob_a and prob_b the probabilities coupled from `r_ij = 1 - sigmoid(a s_ij + b)`.
 //!
 //! The coupling is the iteration that onnxruntime runs: p from 1/k on, one class after the other, until
 //! `max |Q p - p Q p| < 0.005 / k`; here [`ITERATIONS`] rounds at most, each kept only if the one before had not
@@ -42,12 +42,6 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
         (None, None) => None,
         _ => return Err(OpError::invalid("prob_a without prob_b")),
     };
-    if classes == 2 && platt.is_none() {
-        return refuse(
-            "two classes without probabilities",
-            "the same with probabilities",
-        );
-    }
     let pairs: Vec<(usize, usize)> = (0..classes)
         .flat_map(|i| (i + 1..classes).map(move |j| (i, j)))
         .collect();
@@ -133,7 +127,16 @@ pub(super) fn import(b: &mut Builder, node: &NodeView<'_>) -> Result<Vec<Operand
     let label = b.relabelled(&winner, kind)?;
     // 3. Scores or probabilities.
     let Some((a, c)) = platt else {
-        return Ok(vec![label, scores]);
+        if classes > 2 {
+            return Ok(vec![label, scores]);
+        }
+        let mut both = Combination::default();
+        for row in 0..rows {
+            both.row([(row, -1.0)]);
+            both.row([(row, 1.0)]);
+        }
+        let both = combined(b, &scores, both, vec![rows, 2], row_axis)?;
+        return Ok(vec![label, both]);
     };
     if rows != 1 || a.len() != pairs.len() || c.len() != pairs.len() {
         return Err(OpError::invalid("prob_a and prob_b need one number a pair"));

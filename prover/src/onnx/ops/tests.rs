@@ -1073,3 +1073,35 @@ fn a_scan_over_activations_is_refused_by_name() {
     let error = load(&model.bytes()).unwrap_err().to_string();
     assert!(error.contains("Scan"), "{error}");
 }
+
+#[test]
+fn two_classes_without_probabilities_score_by_the_margin() {
+    // s = x_0 - x_1 + 0.25 votes for the first class where it is above zero.
+    let model = ModelBuilder::new(20)
+        .input("x", &[0, 2])
+        .output("label", 7)
+        .output("scores", 1)
+        .node(
+            "ml.SVMClassifier",
+            &["x"],
+            "label,scores",
+            &[
+                ("classlabels_ints", Attr::Ints(&[3, 7])),
+                ("vectors_per_class", Attr::Ints(&[1, 1])),
+                ("support_vectors", Attr::Floats(&[1.0, 0.0, 0.0, 1.0])),
+                ("coefficients", Attr::Floats(&[1.0, -1.0])),
+                ("rho", Attr::Floats(&[0.25])),
+            ],
+        );
+    let graph = graph(model);
+    for (row, label, s) in [([1.0, 0.5], 0.0, 0.75), ([0.0, 1.0], 1.0, -0.75)] {
+        let (float, integer) = (graph.eval(&[row.to_vec()]), integer(&graph, &row));
+        assert_eq!(float[0], [label]);
+        for scores in [&float[1], &integer[1]] {
+            assert!(
+                (scores[0] + s).abs() < 1e-3 && (scores[1] - s).abs() < 1e-3,
+                "{scores:?}"
+            );
+        }
+    }
+}
