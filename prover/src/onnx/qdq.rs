@@ -8,9 +8,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tract_onnx::pb::{self, attribute_proto::AttributeType};
+use tract_onnx::pb::{self, attribute_proto::AttributeType, tensor_proto::DataType};
 
 use super::float::{Element, Scale};
+use super::scan::fresh;
 use super::tensor::Tensor;
 
 /// Operators whose first result holds elements of the first operand.
@@ -50,6 +51,7 @@ pub(super) fn moves(operator: &str) -> bool {
 
 /// Rewrites every cluster.
 pub(super) fn rewrite(graph: &mut pb::GraphProto, opset: i64) {
+    quantise_inputs(graph);
     let quantised = |node: &pb::NodeProto| is(node, "DequantizeLinear");
     if !graph.node.iter().any(quantised) {
         return;
@@ -87,6 +89,64 @@ pub(super) fn rewrite(graph: &mut pb::GraphProto, opset: i64) {
         }
     }
     remove_unread(graph);
+}
+
+/// Inputs of 8 or 16 bits that quantised operators read: QuantizeLinear with scale 1 and zero point 0 gives their
+/// integers.
+fn quantise_inputs(graph: &mut pb::GraphProto) {
+    let initializers: HashSet<&String> = graph.initializer.iter().map(|t| &t.name).collect();
+    let mut types: HashMap<String, i32> = HashMap::new();
+    for input in &graph.input {
+        let tensor = input.r#type.as_ref().and_then(|t| t.value.as_ref());
+        if let Some(pb::type_proto::Value::TensorType(tensor)) = tensor {
+            if Element::of(tensor.elem_type).is_some() && !initializers.contains(&input.name) {
+                types.insert(input.name.clone(), tensor.elem_type);
+            }
+        }
+    }
+    let reads = |node: &pb::NodeProto| {
+        let quantised = ["ConvInteger", "DequantizeLinear", "MatMulInteger", "QGemm"];
+        node.op_type.starts_with("QLinear") || quantised.contains(&node.op_type.as_str())
+    };
+    if types.is_empty() {
+        return;
+    }
+    let prefix = fresh(graph, "integers");
+    let mut made: Vec<(String, i32)> = Vec::new();
+    for node in graph.node.iter_mut().filter(|node| reads(node)) {
+        for name in &mut node.input {
+            if let Some(&element_type) = types.get(name) {
+                let of = (name.clone(), element_type);
+                if !made.contains(&of) {
+                    made.push(of);
+                }
+                *name = format!("{prefix}q {name}");
+            }
+        }
+    }
+    for (name, element_type) in made {
+        let [scale, zero] = ["s", "z"].map(|what| format!("{prefix}{what} {name}"));
+        graph.initializer.push(pb::TensorProto {
+            name: scale.clone(),
+            data_type: DataType::Float as i32,
+            float_data: vec![1.0],
+            ..Default::default()
+        });
+        graph.initializer.push(pb::TensorProto {
+            name: zero.clone(),
+            data_type: element_type,
+            int32_data: vec![0],
+            ..Default::default()
+        });
+        let quantised = pb::NodeProto {
+            name: format!("{prefix}q {name}"),
+            op_type: "QuantizeLinear".into(),
+            output: vec![format!("{prefix}q {name}")],
+            input: vec![name, scale, zero],
+            ..Default::default()
+        };
+        graph.node.insert(0, quantised);
+    }
 }
 
 /// Moves DequantizeLinear behind the operators that only move elements.

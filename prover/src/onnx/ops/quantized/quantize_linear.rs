@@ -46,10 +46,10 @@ pub(in super::super) fn import(
         ));
     }
     let value = b.value(x);
-    if value.kind != Kind::Number {
+    if !matches!(value.kind, Kind::Number | Kind::Integer) {
         return Err(OpError::unsupported(
-            "quantising what is no float number",
-            "a float input",
+            "quantising what is no number",
+            "an input of numbers",
         ));
     }
     let (shape, row_axis) = (value.shape.clone(), value.row_axis);
