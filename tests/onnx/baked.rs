@@ -34,8 +34,8 @@ pub(crate) const SLOTS: &[(&str, &[usize], &str)] = &[
     ("InstanceNormalization", &[1, 2], "scale, bias"),
     (
         "LSTM",
-        &[1, 2, 3, 7],
-        "weights, recurrence weights, bias, peepholes",
+        &[1, 2, 3, 4, 7],
+        "weights, recurrence weights, bias, lengths, peepholes",
     ),
     ("LayerNormalization", &[1, 2], "scale, bias"),
     ("MatMulInteger", &[1, 2, 3], "weights, zero points"),

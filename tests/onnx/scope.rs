@@ -33,8 +33,20 @@ const FAMILIES: &[(&[&str], &str)] = &[
     (&["ImageDecoder"], "image decoders"),
 ];
 
+/// Cases whose expected integers wrap around where the specification says "saturated": -236 as int8 is 20 there, and
+/// -128 in the specification and in onnxruntime.
+const WRAPPED: &[&str] = &[
+    "test_qlinearmatmul_2D_int8_float16",
+    "test_qlinearmatmul_2D_int8_float32",
+    "test_qlinearmatmul_3D_int8_float16",
+    "test_qlinearmatmul_3D_int8_float32",
+];
+
 /// Why the case is outside the scope, or nothing.
 pub(crate) fn outside(case: &Case) -> Option<&'static str> {
+    if WRAPPED.contains(&case.name.as_str()) {
+        return Some("expected outputs that wrap around where the specification saturates");
+    }
     // 1. Types.
     if case.types.iter().any(Option::is_none) {
         return Some("sequences, optionals, maps");
