@@ -39,6 +39,8 @@ pub fn plan(
     let mut best: Option<(f64, CircuitParams)> = None;
     let mut too_wide = None;
     for limb_bits in [4u32, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14] {
+        // Of all k with the same width of weights: a program depends on nothing else of k.
+        let mut lowered: Option<Program> = None;
         // A table must fit beside nothing else: k >= limb_bits + 1.
         for k in (limb_bits + 1).max(5)..=max_k(scheme) {
             let (digits, digit_bits) = weight_digits(skeleton.weight_bits, k);
@@ -54,15 +56,22 @@ pub fn plan(
                 registration_columns: 1,
             };
             // Wide limbs round ranges up; where that outgrows the arithmetic, narrower ones may not.
-            let program = match Program::lower(skeleton, limb_bits, params.weight_bits()) {
-                Ok(program) => program,
-                Err(e @ CircuitError::TooWide { .. }) => {
-                    too_wide = Some(e);
-                    break;
-                }
-                Err(other) => return Err(other),
-            };
+            let weight_bits = params.weight_bits();
+            let same = lowered.take().filter(|p| p.weight_bits == weight_bits);
+            let program =
+                match same.map_or_else(|| Program::lower(skeleton, limb_bits, weight_bits), Ok) {
+                    Ok(program) => lowered.insert(program),
+                    Err(e @ CircuitError::TooWide { .. }) => {
+                        too_wide = Some(e);
+                        break;
+                    }
+                    Err(other) => return Err(other),
+                };
             let slots = program.slots.len();
+            // Each slot takes a row at least, and no layout of fewer rows need be tried.
+            if slots.saturating_mul(batch as usize) >= 1 << k {
+                continue;
+            }
             let most =
                 ((1usize << k) / (slots * batch as usize + 1)).min(if batch > 1 { 3 } else { 12 });
             // The nodes of trees take one row each, and so do the taps of shared layers.
