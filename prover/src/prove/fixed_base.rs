@@ -9,11 +9,12 @@
 use std::io::{self, Read, Write};
 
 use ff::Field;
-use group::{Curve, Group};
+use group::Group;
 use halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use halo2curves::serde::SerdeObject;
 use rayon::prelude::*;
 
+use super::affine::double_each;
 use super::msm::{bit_length, digits_of, reduce_buckets, weighted_sum, Digits};
 
 /// The multiples of some bases.
@@ -31,6 +32,8 @@ pub(crate) struct Table {
 const BITS: usize = 254;
 /// Points that one set of buckets may hold in memory: 32 MB.
 const MAX_ENTRIES: usize = 1 << 19;
+/// Bases whose multiples are doubled together, with one inversion.
+const CHUNK: usize = 1 << 8;
 /// From this many scalars on the work is split over threads.
 const PARALLEL: usize = 1 << 11;
 
@@ -39,23 +42,25 @@ impl Table {
     pub(crate) fn new(bases: &[G1Affine]) -> Table {
         let c = window(bases.len());
         let windows = BITS.div_ceil(c);
-        let row = |base: &G1Affine| {
-            let mut multiple = G1::from(*base);
-            let mut row = Vec::with_capacity(windows);
-            for w in 0..windows {
-                row.push(multiple);
-                if w + 1 < windows {
-                    (0..c).for_each(|_| multiple = multiple.double());
+        let mut points = vec![G1Affine::default(); bases.len() * windows];
+        points
+            .par_chunks_mut(CHUNK * windows)
+            .zip(bases.par_chunks(CHUNK))
+            .for_each(|(points, bases)| {
+                let (mut multiples, mut scratch) = (bases.to_vec(), vec![]);
+                for w in 0..windows {
+                    if w > 0 {
+                        (0..c).for_each(|_| double_each(&mut multiples, &mut scratch));
+                    }
+                    for (row, multiple) in points.chunks_mut(windows).zip(&multiples) {
+                        row[w] = *multiple;
+                    }
                 }
-            }
-            let mut affine = vec![G1Affine::default(); windows];
-            G1::batch_normalize(&row, &mut affine);
-            affine
-        };
+            });
         Table {
             c,
             n: bases.len(),
-            points: bases.par_iter().flat_map_iter(row).collect(),
+            points,
         }
     }
 
@@ -203,6 +208,7 @@ pub(super) fn for_each_digit(item: &Digits, c: usize, mut f: impl FnMut(usize, i
 #[cfg(test)]
 mod tests {
     use super::*;
+    use group::Curve;
     use rand_chacha::ChaCha20Rng;
     use rand_core::{RngCore, SeedableRng};
 

@@ -11,8 +11,9 @@ use ff::{Field, PrimeField, WithSmallOrderMulGroup};
 use halo2curves::bn256::{Fq, Fr, G1Affine};
 use rayon::prelude::*;
 
+use super::affine::{add_to, double_each};
 use super::bases::root_of_unity;
-use super::msm::{add, denominator, magnitude};
+use super::msm::magnitude;
 
 /// Points that share an inversion; their tables fit a second-level cache.
 const CHUNK: usize = 1 << 10;
@@ -192,46 +193,6 @@ fn for_each_digit(mut value: u128, mut f: impl FnMut(usize, i8)) {
         // The borrow of a negative digit is carried into what is left above it, so that 128 bits do.
         value = (value >> WIDTH) + u128::from(digit < 0);
         bit += WIDTH as usize;
-    }
-}
-
-/// Doubles points; the curve's order is odd, so only the identity has `y = 0`, and it stays.
-fn double_each(points: &mut [G1Affine], scratch: &mut Vec<Fq>) {
-    let divisor = |p: &G1Affine| match p.y == Fq::ZERO {
-        true => Fq::ONE,
-        false => p.y.double(),
-    };
-    scratch.clear();
-    let mut product = Fq::ONE;
-    for p in &*points {
-        scratch.push(product);
-        product *= divisor(p);
-    }
-    let mut inverse = product.invert().expect("divisors are not zero");
-    for (p, before) in points.iter_mut().zip(&*scratch).rev() {
-        let square = p.x.square();
-        let slope = (square.double() + square) * inverse * before;
-        inverse *= divisor(p);
-        let x = slope.square() - p.x.double();
-        p.y = slope * (p.x - x) - p.y;
-        p.x = x;
-    }
-}
-
-/// `sums_i <- sums_i + p` for each `(i, p)`; every index at most once.
-fn add_to(sums: &mut [G1Affine], summands: &[(usize, G1Affine)], scratch: &mut Vec<Fq>) {
-    scratch.clear();
-    let mut product = Fq::ONE;
-    for (i, p) in summands {
-        scratch.push(product);
-        product *= denominator(&sums[*i], p);
-    }
-    let mut inverse = product.invert().expect("denominators are not zero");
-    for ((i, p), before) in summands.iter().zip(&*scratch).rev() {
-        let sum = &mut sums[*i];
-        let divided = inverse * before;
-        inverse *= denominator(sum, p);
-        *sum = add(*sum, *p, divided);
     }
 }
 

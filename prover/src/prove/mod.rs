@@ -3,6 +3,7 @@
 //! [`compile()`] turns an integer model into an [`Artifact`]: keys, bases, model commitment, registration
 //! proofs and the bundle an auditor needs. [`prove()`] proves rows of inputs against it.
 
+mod affine;
 mod argument;
 mod artifact;
 pub(crate) mod bases;

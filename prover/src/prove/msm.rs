@@ -12,6 +12,8 @@ use group::Group;
 use halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use rayon::prelude::*;
 
+use super::affine::{add, denominator, is_identity};
+
 /// Points times windows that one round of buckets may hold in memory.
 const MAX_ENTRIES: usize = 1 << 17;
 /// From this many points on the work is split over threads.
@@ -372,48 +374,6 @@ impl Extended {
             y: self.y * self.zz,
             z: self.zz * self.zzz,
         }
-    }
-}
-
-fn is_identity(p: &G1Affine) -> bool {
-    p.x == Fq::ZERO && p.y == Fq::ZERO
-}
-
-/// What the addition of two points divides by; one where it needs no division.
-pub(super) fn denominator(p: &G1Affine, q: &G1Affine) -> Fq {
-    if is_identity(p) || is_identity(q) {
-        return Fq::ONE;
-    }
-    let d = q.x - p.x;
-    if d != Fq::ZERO {
-        d
-    } else if p.y == q.y {
-        p.y.double()
-    } else {
-        Fq::ONE
-    }
-}
-
-/// `p + q`, given the inverse of [`denominator`].
-pub(super) fn add(p: G1Affine, q: G1Affine, inverse: Fq) -> G1Affine {
-    if is_identity(&p) {
-        return q;
-    }
-    if is_identity(&q) {
-        return p;
-    }
-    let slope = if p.x != q.x {
-        (q.y - p.y) * inverse
-    } else if p.y == q.y {
-        let square = p.x.square();
-        (square.double() + square) * inverse
-    } else {
-        return G1Affine::default();
-    };
-    let x = slope.square() - p.x - q.x;
-    G1Affine {
-        x,
-        y: slope * (p.x - x) - p.y,
     }
 }
 
