@@ -10,7 +10,8 @@ ASM = $(if $(filter x86_64,$(shell uname -m)),--features asm)
 COMMAND = $(CARGO) run --release --quiet --locked --package clearproof $(ASM) --
 # The models of docs/performance.md, where they are at hand.
 ANCHORS = $(wildcard $(foreach m,anchor_mlp_small anchor_mlp_large anchor_mlp_100k anchor_mlp_1m anchor_rf_skl \
-	anchor_gbdt_skl logreg_bc_scaled,../shared/models/$(m)/model.onnx))
+	anchor_gbdt_skl logreg_bc_scaled anchor_mnist_cnn torch_mlp_dyn_fix1 q_mlp_qdq_u8s8 q_cnn_qdq_s8s8_pc \
+	torch_lstm_dyn_fix1 torch_transformer_dyn_fix1,../shared/models/$(m)/model.onnx))
 
 .PHONY: help demo test bench fuzz lint fmt clippy unit doc web page deny
 
