@@ -4,6 +4,7 @@
 //! weights ([`quantize`]), the skeleton a Halo2 circuit, and rows of inputs become proofs.
 
 pub mod circuit;
+pub mod engine;
 pub mod onnx;
 pub mod plan;
 pub mod prove;

@@ -5,7 +5,7 @@
 //! equations, with S = diag(s): `W (S x + o) + b = (W S) x + (W o + b)`,
 //! `S (W x + b) + o = (S W) x + (S b + o)`.
 
-use super::float::{Affine, Convolution, FloatOp, Linear};
+use super::float::{Affine, Bound, Convolution, FloatOp, Linear};
 use super::graph::{Graph, Node};
 
 /// Folds until nothing changes.
@@ -92,6 +92,7 @@ impl FloatOp {
         match self {
             Self::Linear(l) => l.inputs == length,
             Self::Affine(a) => a.inner == 1,
+            Self::Bound(_) => true,
             _ => false,
         }
     }
@@ -103,6 +104,13 @@ impl FloatOp {
                 Some(Self::Linear(affine_then_linear(map, l)))
             }
             Self::Affine(a) => Some(Self::Affine(affine_then_affine(map, a))),
+            // Exact for positive powers of two alone, which is all that exponents are.
+            Self::Bound(b) if map.offset.is_none() && map.scale_at(b.position) > 0.0 => {
+                Some(Self::Bound(Bound {
+                    threshold: b.threshold / map.scale_at(b.position),
+                    ..*b
+                }))
+            }
             _ => None,
         }
     }

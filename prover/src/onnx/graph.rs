@@ -85,6 +85,8 @@ pub struct Port {
     /// Element type code of `TensorProto.DataType`, 0 where unknown.
     pub(crate) element_type: i32,
     pub(crate) value: ValueId,
+    /// Width of whole numbers, where it is declared instead of derived.
+    pub(crate) range_bits: Option<u32>,
     /// Type that an input is quantised to, where the model quantises it first.
     pub(crate) element: Option<Element>,
     /// One for each scalar of an input, or none: what a missing value is replaced by.
@@ -147,6 +149,8 @@ pub struct Graph {
     pub inputs: Vec<Port>,
     /// The outputs, in the file's order.
     pub outputs: Vec<Port>,
+    /// How many outputs a proof releases, the first ones, where a policy has the say.
+    pub(crate) released: Option<usize>,
 }
 
 /// Boxes and arrows.

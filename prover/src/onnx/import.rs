@@ -287,6 +287,7 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
             encoding: InputEncoding::Fixed,
             element_type: tensor_type(proto).map_or(0, |t| t.elem_type),
             value: id,
+            range_bits: None,
             element: None,
             replacements: Vec::new(),
         });
@@ -299,6 +300,7 @@ pub(crate) fn import(model: &pb::ModelProto, batch: BatchDimension) -> Result<Gr
         nodes: builder.nodes,
         inputs,
         outputs,
+        released: None,
     })
 }
 
@@ -472,6 +474,7 @@ impl Builder {
                 encoding: InputEncoding::Fixed,
                 element_type: tensor.elem_type,
                 value,
+                range_bits: None,
                 element: None,
                 replacements: Vec::new(),
             });

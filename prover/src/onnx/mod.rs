@@ -9,7 +9,7 @@ mod encodings;
 mod error;
 mod float;
 mod fold;
-mod graph;
+pub(crate) mod graph;
 mod import;
 mod impute;
 pub mod input;
@@ -34,9 +34,9 @@ pub use float::quantized::Element;
 #[cfg(test)]
 pub(crate) use float::Scale;
 pub(crate) use float::{
-    image, AddRule, Affine, Arithmetic, AxisView, Combination, Convolution, FloatOp,
-    IntegerConvolution, IntegerLayer, Linear, Norm, Pointwise, Quantized, Recurrent, Reduction,
-    Relation, Requantize, Rule, SoftmaxRule, Threshold, TreeNode, Trees,
+    image, AddRule, Affine, Arithmetic, AxisView, Bound, Combination, Convolution, FloatOp,
+    IntegerConvolution, IntegerLayer, Linear, Movement, Norm, Pointwise, Quantized, Recurrent,
+    Reduction, Relation, Requantize, Rule, SoftmaxRule, Threshold, TreeNode, Trees,
 };
 
 /// The float graph of a model file, folded; the leading dimension of its inputs is that of the rows.

@@ -307,9 +307,12 @@ impl Skeleton {
             Reveal::Decision => require(self.released.len() == 1, || {
                 "a decision is one scalar".into()
             }),
-            Reveal::Outputs => require(outputs().eq(&self.released), || {
-                "the released scalars are not the outputs".into()
-            }),
+            Reveal::Outputs => require(
+                !self.released.is_empty()
+                    && outputs().zip(&self.released).all(|(a, b)| a == b)
+                    && self.released.len() <= outputs().count(),
+                || "the released scalars are not the first of the outputs".into(),
+            ),
         }
     }
 }

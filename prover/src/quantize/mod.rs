@@ -286,6 +286,8 @@ fn input_specs(
             (0, 31)
         } else if port.kind == Kind::Boolean {
             (0, 1)
+        } else if let Some(bits) = port.range_bits {
+            (0, bits)
         } else if port.kind == Kind::Integer {
             // Whole numbers as they are, up to four times as great as those seen.
             let seen = (4.0 * greatest()).log2().ceil().max(0.0) as u32;

@@ -6,6 +6,7 @@
 mod affine;
 mod arithmetic;
 mod axis;
+mod bound;
 mod combination;
 mod compare;
 mod convolution;
@@ -22,6 +23,7 @@ mod trees;
 pub(crate) use affine::Affine;
 pub(crate) use arithmetic::Arithmetic;
 pub(crate) use axis::{argmax, order, softmax, AxisView};
+pub(crate) use bound::Bound;
 pub(crate) use combination::Combination;
 pub(crate) use compare::{Relation, Threshold};
 pub(crate) use convolution::Convolution;
@@ -58,6 +60,8 @@ pub(crate) enum FloatOp {
     Compare(Relation),
     /// Activations compared with public constants.
     Threshold(Threshold),
+    /// One element of a model input compared with a public constant.
+    Bound(Bound),
     /// `a` where the condition is not zero, else `b`.
     Select,
     /// Softmax along one axis.
@@ -106,6 +110,7 @@ impl FloatOp {
             Self::Pointwise(op) => inputs[0].iter().map(|&x| op.eval(x)).collect(),
             Self::Compare(relation) => relation.eval(inputs[0], inputs[1]),
             Self::Threshold(op) => op.eval(inputs[0]),
+            Self::Bound(op) => op.eval(inputs[0]),
             Self::Select => {
                 let branches = inputs[1].iter().zip(inputs[2]);
                 let chosen = inputs[0].iter().zip(branches);
@@ -154,6 +159,7 @@ impl FloatOp {
             Self::Pointwise(op) => op.name(),
             Self::Compare(relation) => relation.name(),
             Self::Threshold(op) => op.relation.name(),
+            Self::Bound(op) => op.relation.name(),
             Self::Select => "Where",
             Self::Softmax(_) => "Softmax",
             Self::ArgMax { .. } => "ArgMax",

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::super::error::QuantizeError;
-use super::super::skeleton::{Activation, ScalarId};
+use super::super::skeleton::{Activation, InputEncoding, ScalarId};
+use super::super::steps::least;
 use super::{Fixed, Formula, Lowering};
-use crate::onnx::{Relation, Threshold};
+use crate::onnx::{image, Bound, Relation, Threshold};
 
 pub(super) const NOT: Formula = Formula {
     left: -1,
@@ -82,6 +83,50 @@ impl Lowering<'_> {
         Ok(Fixed { scalars, scale: 0 })
     }
 
+    /// `[x rel threshold]` of one element of a model input, on the integer that it is committed as.
+    pub(super) fn bound(&mut self, op: &Bound, input: usize) -> Result<Fixed, QuantizeError> {
+        let graph = self.graph;
+        let port = graph.inputs.iter().find(|port| port.value == input);
+        let encoding = port.map_or(InputEncoding::Fixed, |port| port.encoding);
+        let x = self.tensor(input);
+        let one = &x.scalars[op.position..=op.position];
+        let scalars = match encoding {
+            InputEncoding::Fixed => self.related(op.relation, one, x.scale, op.threshold)?,
+            InputEncoding::Float32 | InputEncoding::Float32OrMissing => {
+                // The float32 next to the threshold stands for it, above or below.
+                let nearest = f64::from(op.threshold as f32);
+                let at = image::image(nearest);
+                let least = at + i64::from(nearest < op.threshold);
+                let above = at + i64::from(nearest <= op.threshold);
+                let mut bits = self.related_to_integers(op.relation, one, least, above)?;
+                let upward = matches!(op.relation, Relation::Greater | Relation::GreaterOrEqual);
+                if upward && encoding == InputEncoding::Float32OrMissing {
+                    // NaN is above all others, and greater than none.
+                    let missing = self.related_to_integers(
+                        Relation::GreaterOrEqual,
+                        one,
+                        image::NAN,
+                        image::NAN,
+                    )?;
+                    bits = self.local(&bits, &missing, BIT_DIFFERENCE)?;
+                }
+                bits
+            }
+            InputEncoding::Affine { scale, zero_point } => {
+                let number = |q: i64| {
+                    let steps = (q - i64::from(zero_point)) as f32;
+                    f64::from(steps * f32::from_bits(scale))
+                };
+                let interval = self.interval(one[0]);
+                let domain = (interval.lo as i64, interval.hi as i64);
+                let first = least(domain, |q| number(q) >= op.threshold);
+                let above = least(domain, |q| number(q) > op.threshold);
+                self.related_to_integers(op.relation, one, first, above)?
+            }
+        };
+        Ok(Fixed { scalars, scale: 0 })
+    }
+
     /// `[x rel threshold]` of scalars at `scale`.
     fn related(
         &mut self,
@@ -98,6 +143,17 @@ impl Lowering<'_> {
         let limit = 2f64.powi(62);
         let least = exact.ceil().clamp(-limit, limit) as i64;
         let above = (exact.floor().clamp(-limit, limit) as i64) + 1;
+        self.related_to_integers(relation, x, least, above)
+    }
+
+    /// `[x rel t]`, where `x >= t` iff the integer is at least `least`, and `x > t` iff it is at least `above`.
+    fn related_to_integers(
+        &mut self,
+        relation: Relation,
+        x: &[ScalarId],
+        least: i64,
+        above: i64,
+    ) -> Result<Vec<ScalarId>, QuantizeError> {
         let at_least = |constant: i64| Formula {
             left: 1,
             constant: -constant,

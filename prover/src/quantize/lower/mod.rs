@@ -149,15 +149,23 @@ pub(crate) fn lower(
         lowering.layer = layer;
         lowering.node(layer)?;
     }
+    let reveal = match graph.released {
+        Some(_) => Reveal::Outputs,
+        None => reveal,
+    };
     let (outputs, released, decision) = match reveal {
         Reveal::Outputs => {
             let outputs = graph.outputs.iter().map(|port| lowering.output(port));
             let outputs: Vec<OutputSpec> = outputs.collect::<Result<_, _>>()?;
-            let released = outputs
+            let released = outputs[..graph.released.unwrap_or(outputs.len())]
                 .iter()
                 .flat_map(|o| o.scalars.iter().copied())
                 .collect();
-            (outputs, released, "outputs".to_owned())
+            let what = match graph.released {
+                Some(_) => "policy",
+                None => "outputs",
+            };
+            (outputs, released, what.to_owned())
         }
         Reveal::Decision => {
             let (output, decision) = lowering.decision()?;
@@ -288,6 +296,7 @@ impl<'a> Lowering<'a> {
                 self.compare(*relation, node.inputs[0], node.inputs[1])?
             }
             FloatOp::Threshold(op) => self.threshold(op, node.inputs[0])?,
+            FloatOp::Bound(op) => self.bound(op, node.inputs[0])?,
             FloatOp::Select => self.select(node.inputs[0], node.inputs[1], node.inputs[2])?,
             FloatOp::Reduce(op, axis) => self.reduce(*op, axis, node.inputs[0])?,
             FloatOp::Normalize(norm, axis) => self.normalize(*norm, axis, node.inputs[0])?,
@@ -589,6 +598,7 @@ fn undamped(graph: &Graph) -> Vec<bool> {
             ) | FloatOp::Softmax(_)
                 | FloatOp::Compare(_)
                 | FloatOp::Threshold(_)
+                | FloatOp::Bound(_)
                 | FloatOp::ArgMax { .. }
                 | FloatOp::Order { .. }
         );
