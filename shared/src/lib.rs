@@ -5,4 +5,5 @@ pub mod artifact;
 pub mod bn254;
 pub mod commitment;
 pub mod encoding;
+pub mod log;
 pub mod verify;
