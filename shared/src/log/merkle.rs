@@ -113,6 +113,27 @@ pub fn verify_consistency(
     }
 }
 
+/// The roots of the first `old_size` leaves and of all `new_size`, as a proof by [`prove_prefix`] has
+/// them; the first is fixed by the second.
+///
+/// # Errors
+/// [`MerkleError::Sizes`] or [`MerkleError::Length`].
+pub fn prefix_roots(
+    old_size: u64,
+    new_size: u64,
+    proof: &[Hash],
+) -> Result<(Hash, Hash), MerkleError> {
+    if old_size > new_size {
+        return Err(MerkleError::Sizes);
+    }
+    let mut rest = proof.iter();
+    let roots = match old_size {
+        0 => (empty_root(), next(&mut rest)?),
+        _ => consistent_roots(old_size, new_size, None, &mut rest)?,
+    };
+    exhausted(rest).map(|()| roots)
+}
+
 /// The proof that the leaves at `indices` (ascending) stand in the tree of `size` leaves.
 /// `node(level, index)` is the root of the leaves from `index 2^level` to before `(index + 1) 2^level`;
 /// only subtrees that are full are asked for.
@@ -147,6 +168,27 @@ pub fn prove_consistency<E: From<MerkleError>>(
     let mut proof = vec![];
     if old_size > 0 {
         push_consistency(old_size, 0, new_size, true, node, &mut proof)?;
+    }
+    Ok(proof)
+}
+
+/// The proof of what the first `old_size` of `new_size` leaves are, whatever another tree has there:
+/// as [`prove_consistency`], with the earlier root where that leaves it out.
+///
+/// # Errors
+/// `node`'s, and [`MerkleError::Sizes`].
+pub fn prove_prefix<E: From<MerkleError>>(
+    old_size: u64,
+    new_size: u64,
+    node: &mut impl FnMut(u32, u64) -> Result<Hash, E>,
+) -> Result<Vec<Hash>, E> {
+    if old_size > new_size {
+        return Err(MerkleError::Sizes.into());
+    }
+    let mut proof = vec![];
+    match old_size {
+        0 => proof.push(root_from_nodes(new_size, node)?),
+        _ => push_consistency(old_size, 0, new_size, false, node, &mut proof)?,
     }
     Ok(proof)
 }

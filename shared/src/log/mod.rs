@@ -1,4 +1,7 @@
 //! The log: its entries, its Merkle tree and its signed checkpoints. No input or output.
 
+mod base64;
+pub mod checkpoint;
 pub mod entry;
 pub mod merkle;
+pub mod note;
