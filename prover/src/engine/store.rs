@@ -12,12 +12,15 @@
 use std::ops::Range;
 
 use clearproof_shared::artifact::FormatError;
+use clearproof_shared::log::checkpoint::Checkpoint;
 use clearproof_shared::log::entry::{Entry, Mode, MAX_SEQ, MAX_TIME_MS};
 use clearproof_shared::log::merkle::{self, leaf_hash, Frontier, Hash, MerkleError};
 use thiserror::Error;
 
+mod audit;
 mod memory;
 
+pub use audit::audit;
 pub use memory::MemoryStore;
 
 /// What a store does for the engine.
@@ -54,11 +57,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError::NotFound`] if one is not complete.
     fn nodes(&self, level: u32, indices: Range<u64>) -> Result<Vec<Hash>, StoreError>;
 
-    /// The record of a sequence number.
+    /// The records of a range of sequence numbers.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] beyond the log.
-    fn record(&self, seq: u64) -> Result<Record, StoreError>;
+    /// [`StoreError::NotFound`] if the range exceeds the log.
+    fn records(&self, range: Range<u64>) -> Result<Vec<Record>, StoreError>;
 
     /// The sequence number of a request.
     fn by_request_id(&self, request_id: &str) -> Result<Option<u64>, StoreError>;
@@ -121,8 +124,26 @@ pub trait Store: Send + Sync {
     /// The latest checkpoint.
     fn latest_checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError>;
 
+    /// The smallest checkpoint of this size or a larger one.
+    fn checkpoint_from(&self, size: u64) -> Result<Option<StoredCheckpoint>, StoreError>;
+
     /// The checkpoint of exactly this size.
-    fn checkpoint(&self, size: u64) -> Result<Option<StoredCheckpoint>, StoreError>;
+    fn checkpoint(&self, size: u64) -> Result<Option<StoredCheckpoint>, StoreError> {
+        let from = self.checkpoint_from(size)?;
+        Ok(from.filter(|checkpoint| checkpoint.size == size))
+    }
+
+    /// The record of a sequence number.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] beyond the log.
+    fn record(&self, seq: u64) -> Result<Record, StoreError> {
+        let one = self.records(seq..seq.saturating_add(1))?;
+        one.into_iter().next().ok_or(StoreError::NotFound {
+            what: "entry",
+            at: seq,
+        })
+    }
 
     /// One encoded entry.
     ///
@@ -212,6 +233,27 @@ pub enum RecordKind {
     Lifecycle,
 }
 
+impl RecordKind {
+    /// The kind of an entry.
+    pub fn of(entry: &Entry) -> Self {
+        match entry {
+            Entry::Lifecycle(_) => RecordKind::Lifecycle,
+            Entry::Decision(decision) => match decision.mode {
+                Mode::Prove => RecordKind::Prove,
+                Mode::DecideOnly => RecordKind::DecideOnly,
+            },
+        }
+    }
+
+    /// How far the proof of a new record is.
+    pub fn first_status(self) -> ProofStatus {
+        match self {
+            RecordKind::Prove => ProofStatus::Pending,
+            RecordKind::DecideOnly | RecordKind::Lifecycle => ProofStatus::Unproven,
+        }
+    }
+}
+
 /// How far a record's proof is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProofStatus {
@@ -298,6 +340,30 @@ pub struct Stats {
     pub violations: u64,
 }
 
+impl Stats {
+    /// Counts one record more.
+    pub fn count(&mut self, record: &Record) {
+        self.total += 1;
+        self.compliant += u64::from(record.compliant == Some(true));
+        self.violations += u64::from(record.compliant == Some(false));
+        match record.kind {
+            RecordKind::Lifecycle => self.lifecycle += 1,
+            RecordKind::DecideOnly => self.decide_only += 1,
+            RecordKind::Prove => {}
+        }
+        match record.status {
+            ProofStatus::Unproven => {}
+            ProofStatus::Pending => self.pending += 1,
+            ProofStatus::Failed => self.failed += 1,
+            ProofStatus::Proven => self.proven += 1,
+            ProofStatus::Verified => {
+                self.proven += 1;
+                self.verified += 1;
+            }
+        }
+    }
+}
+
 /// A proof to attach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProof {
@@ -360,7 +426,7 @@ pub struct StoredCheckpoint {
     pub size: u64,
     /// Root of the tree over them.
     pub root: Hash,
-    /// The signed note, [`MAX_NOTE`] bytes at most.
+    /// The signed note, a [`Checkpoint`] of this size and root.
     pub note: Vec<u8>,
 }
 
@@ -493,13 +559,7 @@ fn prepare_one(size: u64, new: &NewRecord) -> Result<PreparedRecord<'_>, StoreEr
     if new.sealed.len() > MAX_SEALED {
         return Err(invalid("more is sealed than 16 MiB"));
     }
-    let (kind, status) = match &new.entry {
-        Entry::Lifecycle(_) => (RecordKind::Lifecycle, ProofStatus::Unproven),
-        Entry::Decision(decision) => match decision.mode {
-            Mode::Prove => (RecordKind::Prove, ProofStatus::Pending),
-            Mode::DecideOnly => (RecordKind::DecideOnly, ProofStatus::Unproven),
-        },
-    };
+    let kind = RecordKind::of(&new.entry);
     Ok(PreparedRecord {
         record: Record {
             seq,
@@ -510,7 +570,7 @@ fn prepare_one(size: u64, new: &NewRecord) -> Result<PreparedRecord<'_>, StoreEr
             compliant: new.compliant,
             reason: new.reason,
             metadata: new.metadata.clone(),
-            status,
+            status: kind.first_status(),
             proof: None,
             failure: None,
         },
@@ -605,8 +665,10 @@ pub fn check_checkpoint(
         size: checkpoint.size,
         what,
     };
-    if checkpoint.note.len() > MAX_NOTE {
-        return Err(refused("the note is longer than 64 KiB"));
+    let note = Checkpoint::parse(&checkpoint.note).ok();
+    let said = note.map(|note| (note.size, note.root));
+    if said != Some((checkpoint.size, checkpoint.root)) {
+        return Err(refused("the note is no checkpoint of this size and root"));
     }
     if checkpoint.size > size {
         return Err(refused("the log has fewer entries"));
@@ -630,5 +692,3 @@ pub const MAX_SEARCHABLE: usize = 1024;
 pub const MAX_PAIRS: usize = 64;
 /// Most sealed bytes of a record.
 pub const MAX_SEALED: usize = 1 << 24;
-/// Longest note of a checkpoint, in bytes.
-pub const MAX_NOTE: usize = 1 << 16;

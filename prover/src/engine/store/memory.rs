@@ -159,14 +159,13 @@ impl Store for MemoryStore {
         self.kept().nodes(level, indices)
     }
 
-    fn record(&self, seq: u64) -> Result<Record, StoreError> {
+    fn records(&self, range: Range<u64>) -> Result<Vec<Record>, StoreError> {
         let kept = self.kept();
-        let one = kept.range(seq..seq.saturating_add(1))?.first();
-        one.map(|one| one.record.clone())
-            .ok_or(StoreError::NotFound {
-                what: "entry",
-                at: seq,
-            })
+        Ok(kept
+            .range(range)?
+            .iter()
+            .map(|one| one.record.clone())
+            .collect())
     }
 
     fn by_request_id(&self, request_id: &str) -> Result<Option<u64>, StoreError> {
@@ -181,22 +180,8 @@ impl Store for MemoryStore {
 
     fn stats(&self) -> Result<Stats, StoreError> {
         let mut stats = Stats::default();
-        for KeptRecord { record, .. } in &self.kept().records {
-            stats.total += 1;
-            stats.lifecycle += u64::from(record.kind == RecordKind::Lifecycle);
-            stats.decide_only += u64::from(record.kind == RecordKind::DecideOnly);
-            stats.compliant += u64::from(record.compliant == Some(true));
-            stats.violations += u64::from(record.compliant == Some(false));
-            match record.status {
-                ProofStatus::Unproven => {}
-                ProofStatus::Pending => stats.pending += 1,
-                ProofStatus::Failed => stats.failed += 1,
-                ProofStatus::Proven => stats.proven += 1,
-                ProofStatus::Verified => {
-                    stats.proven += 1;
-                    stats.verified += 1;
-                }
-            }
+        for one in &self.kept().records {
+            stats.count(&one.record);
         }
         Ok(stats)
     }
@@ -344,8 +329,10 @@ impl Store for MemoryStore {
             .map(|(_, one)| one.clone()))
     }
 
-    fn checkpoint(&self, size: u64) -> Result<Option<StoredCheckpoint>, StoreError> {
-        Ok(self.kept().checkpoints.get(&size).cloned())
+    fn checkpoint_from(&self, size: u64) -> Result<Option<StoredCheckpoint>, StoreError> {
+        let kept = self.kept();
+        let mut from = kept.checkpoints.range(size..);
+        Ok(from.next().map(|(_, one)| one.clone()))
     }
 }
 
