@@ -68,6 +68,7 @@ fn line(case: &Case) -> Result<String, Box<dyn std::error::Error>> {
         batch: 1,
         inputs: InputVisibility::Committed,
         model_name: case.name.into(),
+        policy: None,
     };
     let mut rng = ChaCha20Rng::from_seed([1; 32]);
     let artifact = compile(&model, &options, &mut rng, &Silent)?;

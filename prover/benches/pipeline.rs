@@ -43,6 +43,7 @@ fn options(scheme: Scheme, batch: u32) -> CompileOptions {
         batch,
         inputs: InputVisibility::Committed,
         model_name: "compliance".into(),
+        policy: None,
     }
 }
 
@@ -106,6 +107,8 @@ fn verifying(c: &mut Criterion) {
             let options = Options {
                 trust: vec![artifact.bundle_bytes()],
                 allow_insecure_dev_srs: true,
+                log_keys: vec![],
+                witness_keys: vec![],
                 clock: None,
             };
             group.bench_function(BenchmarkId::new(name, batch), |b| {

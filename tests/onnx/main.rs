@@ -159,6 +159,8 @@ fn one_case_of_each_operator_proves() {
         let options = Options {
             trust: vec![artifact.bundle_bytes()],
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         };
         let report = verify_evidence(&proofs.evidence(&artifact, true), &options);

@@ -110,6 +110,7 @@ pub fn options(scheme: Scheme, batch: u32) -> CompileOptions {
         batch,
         inputs: InputVisibility::Committed,
         model_name: "test".into(),
+        policy: None,
     }
 }
 

@@ -41,6 +41,10 @@ extern "C" {
     fn trust(this: &VerifyOptions) -> Array;
     #[wasm_bindgen(method, getter, js_name = allowInsecureDevSrs)]
     fn allow_insecure_dev_srs(this: &VerifyOptions) -> bool;
+    #[wasm_bindgen(method, getter, js_name = logKeys)]
+    fn log_keys(this: &VerifyOptions) -> Option<Array>;
+    #[wasm_bindgen(method, getter, js_name = witnessKeys)]
+    fn witness_keys(this: &VerifyOptions) -> Option<Array>;
 
     /// `Report[]`
     #[wasm_bindgen(typescript_type = "Report[]")]
@@ -95,6 +99,11 @@ fn judge(verifier: &mut SharedVerifier, files: &EvidenceFiles, options: &VerifyO
         .iter()
         .map(|bytes| bytes.unchecked_into::<Uint8Array>().to_vec())
         .collect();
+    let strings = |list: Option<Array>| -> Vec<String> {
+        let list = list.unwrap_or_default();
+        list.iter().filter_map(|text| text.as_string()).collect()
+    };
+    let (log_keys, witness_keys) = (strings(options.log_keys()), strings(options.witness_keys()));
     let files: Vec<(&str, &[u8])> = files
         .iter()
         .map(|(name, bytes)| (&**name, &**bytes))
@@ -104,6 +113,8 @@ fn judge(verifier: &mut SharedVerifier, files: &EvidenceFiles, options: &VerifyO
         &Options {
             trust: trust.iter().map(Vec::as_slice).collect(),
             allow_insecure_dev_srs: options.allow_insecure_dev_srs(),
+            log_keys: log_keys.iter().map(String::as_str).collect(),
+            witness_keys: witness_keys.iter().map(String::as_str).collect(),
             clock: Some(&now),
         },
     );

@@ -86,7 +86,7 @@ pub(crate) struct Compile {
     )]
     pub(crate) out: Option<PathBuf>,
     /// Rebuild the keys from the skeleton inside this `verifier.bin`, and compare the circuit ids
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["calibration", "reveal", "inputs", "batch", "scale_bits", "threshold", "scheme", "no_batch"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["calibration", "reveal", "inputs", "batch", "scale_bits", "threshold", "scheme", "no_batch", "policy"])]
     pub(crate) skeleton: Option<PathBuf>,
     /// The commitment scheme
     #[arg(long, value_enum, default_value = "ipa")]
@@ -106,6 +106,9 @@ pub(crate) struct Compile {
         requires = "calibration"
     )]
     pub(crate) columns: Vec<String>,
+    /// Rules over features, outputs and metadata, in TOML, that the proof decides by (docs/policy.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reveal", "threshold"])]
+    pub(crate) policy: Option<PathBuf>,
     /// What a proof releases
     #[arg(long, value_enum, default_value = "decision")]
     pub(crate) reveal: RevealArgument,
@@ -207,6 +210,12 @@ pub(crate) struct Verify {
     /// A bundle that you trust, received apart from the evidence
     #[arg(long, value_name = "VERIFIER_BIN")]
     pub(crate) trust: Vec<PathBuf>,
+    /// Key of a log that you trust, NAME+ID+KEY, or a file with such lines
+    #[arg(long, value_name = "KEY")]
+    pub(crate) log_key: Vec<String>,
+    /// Key of a witness that you trust, likewise
+    #[arg(long, value_name = "KEY")]
+    pub(crate) witness_key: Vec<String>,
     /// Accept the reference string whose secret is published
     #[arg(long)]
     pub(crate) allow_insecure_dev_srs: bool,

@@ -163,6 +163,11 @@ impl Artifact {
         &self.model
     }
 
+    /// Rows that one proof covers at most.
+    pub fn batch(&self) -> usize {
+        self.shape.layout.batch()
+    }
+
     /// Whether evidence shows inputs.
     pub fn inputs(&self) -> InputVisibility {
         self.inputs

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clearproof_shared::artifact::bundle::{Bundle, Registration};
+use clearproof_shared::artifact::policy::PolicyDescription;
 use clearproof_shared::encoding::{g1_to_bytes, points_to_bytes};
 use clearproof_shared::verify::srs::dev_tau;
 use clearproof_shared::verify::statement::{Claimed, Statement};
@@ -62,6 +63,8 @@ pub struct CompileOptions {
     pub inputs: InputVisibility,
     /// Name shown to people.
     pub model_name: String,
+    /// What the bundle says of the policy that the model's circuit applies.
+    pub policy: Option<PolicyDescription>,
 }
 
 /// What a circuit looks like, for people and reports.
@@ -148,6 +151,7 @@ pub fn compile(
                 .flat_map(|p| g1_to_bytes(&g1_to_ark(p)))
                 .collect()
         }),
+        policy: options.policy.clone(),
     };
     Ok(Artifact::assemble(
         model.clone(),

@@ -30,7 +30,9 @@ pub use bases::SrsError;
 pub use compile::{
     compile, rebuild, CircuitDescription, CompileOptions, InputVisibility, RebuiltKeys, SrsSource,
 };
-pub use rows::{commit_row, commit_rows, prove, CommittedRow, EvidenceProofs, Row};
+pub use rows::{
+    commit_row, commit_rows, prove, prove_logged, CommittedRow, EvidenceProofs, LoggedRow, Row,
+};
 pub use stock::{verify_reference, ReferenceError};
 
 pub use crate::circuit::params::Scheme;

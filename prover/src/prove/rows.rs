@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use clearproof_shared::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
-use clearproof_shared::encoding::point_to_bytes;
+use clearproof_shared::artifact::window::{LoggedRows, Place};
+use clearproof_shared::encoding::{point_from_bytes, point_to_bytes};
+use clearproof_shared::log::entry::LeafRef;
 use clearproof_shared::verify::{verify_prepared, StatedRows};
-use ff::Field;
+use ff::{Field, PrimeField};
 use halo2curves::bn256::{Fr, G1Affine};
 use rand_core::{CryptoRng, RngCore};
+use zeroize::Zeroizing;
 
 use super::artifact::Artifact;
 use super::commit::commit_inputs;
 use super::compile::InputVisibility;
-use super::export::g1_to_ark;
+use super::export::{g1_from_ark, g1_to_ark};
 use super::link::wipe;
 use super::proof::{horner, prove_linked};
 use super::{Progress, ProveError};
@@ -56,6 +59,26 @@ impl CommittedRow {
     /// The commitment's 32 bytes.
     pub fn commitment(&self) -> [u8; 32] {
         point_to_bytes(&g1_to_ark(&self.point))
+    }
+
+    /// The row.
+    pub fn row(&self) -> &Row {
+        &self.row
+    }
+
+    /// Secret: r_t, which with the input opens the commitment; to be stored encrypted.
+    pub fn blinding(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.blinding.to_repr())
+    }
+
+    /// A row committed to before, from its parts; `None` if the blinding is no scalar or the commitment no point. That
+    /// the commitment opens to them is checked when it is proved.
+    pub fn from_parts(row: Row, blinding: &[u8; 32], commitment: &[u8; 32]) -> Option<Self> {
+        Some(Self {
+            row,
+            blinding: Option::from(Fr::from_repr(*blinding))?,
+            point: g1_from_ark(&point_from_bytes(commitment)?),
+        })
     }
 }
 
@@ -129,6 +152,7 @@ impl EvidenceProofs {
             bundles: vec![bundle],
             origin: String::new(),
             proofs: self.proofs.clone(),
+            window: None,
         }
         .encode()
     }
@@ -153,16 +177,101 @@ pub fn prove(
     for (i, chunk) in rows.chunks(batch).enumerate() {
         progress.step("prove", (i * batch) as u64, total);
         let committed = commit_rows(artifact, chunk, rng)?;
-        proved.push(prove_batch(artifact, &committed, rng)?);
+        let mut batch_salt = [0; 32];
+        // Without metadata the salt hides nothing and is a constant.
+        if chunk.iter().any(|row| !row.metadata.is_empty()) {
+            rng.fill_bytes(&mut batch_salt);
+        }
+        let shown = |row: &Row| Metadata::Shown(row.metadata.clone());
+        let stated = Stated {
+            origin: "",
+            batch_salt: Some(batch_salt),
+            metadata: chunk.iter().map(shown).collect(),
+            logged: None,
+        };
+        let committed: Vec<&CommittedRow> = committed.iter().collect();
+        proved.push(prove_batch(artifact, &committed, stated, rng)?);
     }
     progress.step("prove", total, total);
     Ok(EvidenceProofs { proofs: proved })
 }
 
+/// A committed row with its place in a log.
+#[derive(Clone, Debug)]
+pub struct LoggedRow {
+    /// The row.
+    pub committed: CommittedRow,
+    /// Salt of its metadata's digest.
+    pub salt: [u8; 32],
+    /// Sequence number.
+    pub seq: u64,
+    /// Unix time in milliseconds.
+    pub time_ms: u64,
+    /// The lifecycle entry that it names.
+    pub lifecycle: LeafRef,
+}
+
+/// Proves decisions that stand in a log, at most one batch of them, in the log's order. The proof's statement holds the
+/// hashes of their entries, so that it is about no other place.
+///
+/// # Errors
+/// No rows, more than a batch, or what [`prove`] refuses.
+pub fn prove_logged(
+    artifact: &Artifact,
+    origin: &str,
+    rows: &[LoggedRow],
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<ProvedRows, ProveError> {
+    if rows.is_empty() {
+        return Err(ProveError::NoRows);
+    }
+    let most = artifact.batch();
+    if rows.len() > most {
+        let reason = format!("{} rows where a proof has at most {most}", rows.len());
+        return Err(CircuitError::Input { reason }.into());
+    }
+    let mut lifecycles: Vec<LeafRef> = vec![];
+    let mut places = vec![];
+    for row in rows {
+        let known = lifecycles.iter().position(|l| *l == row.lifecycle);
+        places.push(Place {
+            seq: row.seq,
+            time_ms: row.time_ms,
+            lifecycle: known.unwrap_or(lifecycles.len()) as u32,
+        });
+        if known.is_none() {
+            lifecycles.push(row.lifecycle);
+        }
+    }
+    let stated = Stated {
+        origin,
+        batch_salt: None,
+        metadata: rows
+            .iter()
+            .map(|row| Metadata::ShownAlone {
+                salt: row.salt,
+                metadata: row.committed.row.metadata.clone(),
+            })
+            .collect(),
+        logged: Some(LoggedRows { lifecycles, places }),
+    };
+    let committed: Vec<&CommittedRow> = rows.iter().map(|row| &row.committed).collect();
+    prove_batch(artifact, &committed, stated, rng)
+}
+
+/// What the statement of a batch says beside its rows.
+struct Stated<'a> {
+    origin: &'a str,
+    batch_salt: Option<[u8; 32]>,
+    metadata: Vec<Metadata>,
+    logged: Option<LoggedRows>,
+}
+
 /// Proves one batch of committed rows.
 fn prove_batch(
     artifact: &Artifact,
-    rows: &[CommittedRow],
+    rows: &[&CommittedRow],
+    stated: Stated<'_>,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<ProvedRows, ProveError> {
     let layout = &artifact.shape.layout;
@@ -187,11 +296,6 @@ fn prove_batch(
         }
     }
     // 2. The statement.
-    let batch_salt = rows.iter().any(|r| !r.row.metadata.is_empty()).then(|| {
-        let mut salt = [0u8; 32];
-        rng.fill_bytes(&mut salt);
-        salt
-    });
     let mut entry = ProvedRows {
         bundle: 0,
         inputs: match artifact.inputs {
@@ -203,19 +307,17 @@ fn prove_batch(
             }
         },
         released,
-        // Without metadata the salt hides nothing and is a constant.
-        batch_salt: Some(batch_salt.unwrap_or([0; 32])),
-        metadata: rows
-            .iter()
-            .map(|r| Metadata::Shown(r.row.metadata.clone()))
-            .collect(),
+        batch_salt: stated.batch_salt,
+        metadata: stated.metadata,
         disclosures: vec![],
         proof: vec![],
+        logged: stated.logged,
     };
     let inputs = rows.iter().map(|r| g1_to_ark(&r.point)).collect();
-    let stated = StatedRows::new(inputs, &entry);
+    let origin = stated.origin;
+    let stated = StatedRows::new(inputs, &artifact.bundle_digest(), &entry);
     let model: Vec<_> = artifact.commitment.points.iter().map(g1_to_ark).collect();
-    let statement = stated.statement(&model, "");
+    let statement = stated.statement(&model, origin);
     let digest = statement.digest(artifact.prepared.key().scheme(), &artifact.circuit_id());
     // 3. The proof.
     let zero = PhaseZero::new(

@@ -40,6 +40,7 @@ fn bundle(setup: &Setup, toy: &Toy, job: &Job) -> Bundle {
             count: OUTPUTS as u32,
             proof: setup.prove_registration(toy, job),
         }],
+        policy: None,
         generators: match generators.is_empty() {
             true => None,
             false => Some(generators.iter().flat_map(g1_to_bytes).collect()),
@@ -65,7 +66,9 @@ fn evidence(setup: &Setup, toy: &Toy, job: &Job, proof: &[u8]) -> Evidence {
                 .collect(),
             disclosures: vec![],
             proof: proof.to_vec(),
+            logged: None,
         }],
+        window: None,
     }
 }
 
@@ -87,6 +90,8 @@ fn a_file_is_judged_check_by_check() {
         let options = Options {
             trust: vec![&trusted],
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         };
         let report = verify_evidence(&good.encode(), &options);
@@ -203,6 +208,8 @@ fn generators_with_a_trapdoor_forge_and_are_refused() {
         let options = Options {
             trust: vec![trusted],
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         };
         verify_evidence(&file.encode(), &options)
@@ -239,6 +246,8 @@ fn a_bundle_with_other_generators_is_refused() {
     let options = Options {
         trust: vec![&trusted],
         allow_insecure_dev_srs: true,
+        log_keys: vec![],
+        witness_keys: vec![],
         clock: None,
     };
     assert_eq!(
@@ -283,6 +292,8 @@ fn files_are_checked_together_and_the_bad_one_is_named() {
     let options = Options {
         trust: trusted.iter().map(Vec::as_slice).collect(),
         allow_insecure_dev_srs: true,
+        log_keys: vec![],
+        witness_keys: vec![],
         clock: None,
     };
     let named: Vec<(&str, &[u8])> = files
@@ -313,6 +324,8 @@ fn inputs_are_disclosed_or_public() {
         let options = Options {
             trust: vec![&trusted],
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         };
         let mut good = evidence(setup, &toy, &job, &proof);
@@ -382,6 +395,8 @@ fn flipped_bytes_never_make_a_file_valid() {
     let options = Options {
         trust: vec![&trusted],
         allow_insecure_dev_srs: true,
+        log_keys: vec![],
+        witness_keys: vec![],
         clock: None,
     };
     assert_eq!(verify_evidence(&bytes, &options).verdict, Verdict::Valid);
@@ -414,6 +429,8 @@ fn timings() {
         let options = Options {
             trust: vec![&trusted],
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         };
         for count in [1, 20] {

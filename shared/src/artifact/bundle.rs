@@ -8,6 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::cbor::{Decoder, Encoder, FormatError};
+use super::policy::PolicyDescription;
 
 /// What an auditor needs of one committed model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Bundle {
     pub registration: Vec<Registration>,
     /// IPA's vector generators, uncompressed, if they travel with the bundle.
     pub generators: Option<Vec<u8>>,
+    /// The policy that the circuit applies, if it does.
+    pub policy: Option<PolicyDescription>,
 }
 
 /// A registration proof for a contiguous range of weight columns.
@@ -47,7 +50,8 @@ impl Bundle {
     /// The canonical encoding.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::default();
-        out.map(8 + usize::from(self.generators.is_some()));
+        let optional = [self.generators.is_some(), self.policy.is_some()];
+        out.map(8 + optional.iter().filter(|present| **present).count());
         out.uint(KEY_VERSION);
         out.uint(VERSION);
         out.uint(KEY_NAME);
@@ -78,6 +82,10 @@ impl Bundle {
         if let Some(generators) = &self.generators {
             out.uint(KEY_GENERATORS);
             out.bytes(generators);
+        }
+        if let Some(policy) = &self.policy {
+            out.uint(KEY_POLICY);
+            policy.encode(&mut out);
         }
         out.finish()
     }
@@ -117,6 +125,10 @@ impl Bundle {
             true => Some(input.bytes(MAX_GENERATORS, "generators")?.to_vec()),
             false => None,
         };
+        let policy = match map.optional(input, KEY_POLICY)? {
+            true => Some(PolicyDescription::decode(input)?),
+            false => None,
+        };
         map.finish()?;
         input.clone().finish()?;
         Ok(Self {
@@ -128,6 +140,7 @@ impl Bundle {
             params,
             registration,
             generators,
+            policy,
         })
     }
 
@@ -159,6 +172,7 @@ const KEY_SKELETON: u64 = 5;
 const KEY_PARAMS: u64 = 6;
 const KEY_REGISTRATION: u64 = 7;
 const KEY_GENERATORS: u64 = 8;
+const KEY_POLICY: u64 = 9;
 
 const MAX_NAME: usize = 256;
 const MAX_NAMES: usize = 1 << 16;
@@ -173,6 +187,7 @@ const MAX_GENERATORS: usize = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::super::evidence::tests::refuses_mutations;
+    use super::super::policy::{PolicyField, RunningTotal};
     use super::*;
 
     pub(crate) fn sample() -> Bundle {
@@ -190,14 +205,37 @@ mod tests {
                 proof: vec![8; 300],
             }],
             generators: None,
+            policy: None,
         }
     }
 
     #[test]
     fn round_trips_and_refuses_the_rest() {
-        for generators in [None, Some(vec![3; 128])] {
+        let policy = PolicyDescription {
+            name: "limits".into(),
+            features: vec!["leverage".into()],
+            fields: vec![PolicyField {
+                name: "symbol".into(),
+                values: vec!["A".into(), "B".into()],
+                bits: 0,
+            }],
+            totals: vec![RunningTotal {
+                name: "daily".into(),
+                sum: "notional".into(),
+                window_ms: 86_400_000,
+            }],
+            rules: vec![("r".into(), "leverage <= 3".into())],
+            text: "{}".into(),
+        };
+        for (generators, policy) in [
+            (None, None),
+            (Some(vec![3; 128]), None),
+            (None, Some(policy.clone())),
+            (Some(vec![3; 64]), Some(policy)),
+        ] {
             let bundle = Bundle {
                 generators,
+                policy,
                 ..sample()
             };
             let bytes = bundle.encode();

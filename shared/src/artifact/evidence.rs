@@ -7,6 +7,7 @@
 
 use super::bundle::MAX_PROOF;
 use super::cbor::{Decoder, Encoder, FormatError};
+use super::window::{LogWindow, LoggedRows};
 
 /// Proofs of decisions with their records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Evidence {
     pub origin: String,
     /// The proofs.
     pub proofs: Vec<ProvedRows>,
+    /// The window of the log that the file is about, if its rows stand in one.
+    pub window: Option<LogWindow>,
 }
 
 /// A bundle inside the file, or only its name.
@@ -46,6 +49,8 @@ pub struct ProvedRows {
     pub disclosures: Vec<Disclosure>,
     /// The Halo2 proof with the link at its end.
     pub proof: Vec<u8>,
+    /// Where the rows stand in the log, if they do.
+    pub logged: Option<LoggedRows>,
 }
 
 /// What the file says of the rows' inputs.
@@ -98,7 +103,7 @@ impl Evidence {
     /// The canonical encoding.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::default();
-        out.map(4);
+        out.map(4 + usize::from(self.window.is_some()));
         out.uint(KEY_VERSION);
         out.uint(VERSION);
         out.uint(KEY_BUNDLES);
@@ -118,6 +123,10 @@ impl Evidence {
         out.array(self.proofs.len());
         for proof in &self.proofs {
             proof.encode(&mut out);
+        }
+        if let Some(window) = &self.window {
+            out.uint(KEY_WINDOW);
+            window.encode(&mut out);
         }
         out.finish()
     }
@@ -140,15 +149,25 @@ impl Evidence {
         let origin = input.text(MAX_ORIGIN, "log origin")?.to_owned();
         map.required(input, KEY_PROOFS, "proofs")?;
         let proofs = input.list(MAX_PROOFS, "proofs", ProvedRows::decode)?;
+        let window = match map.optional(input, KEY_WINDOW)? {
+            true => Some(LogWindow::decode(input)?),
+            false => None,
+        };
         map.finish()?;
         input.clone().finish()?;
         if proofs.iter().any(|proof| proof.bundle >= bundles.len()) {
             return Err(FormatError::Inconsistent("bundle of a proof"));
         }
+        // Rows in a log need its name; a proof's statement holds it.
+        let in_log = window.is_some() || proofs.iter().any(|proof| proof.logged.is_some());
+        if in_log && (origin.is_empty() || proofs.iter().any(|proof| proof.logged.is_none())) {
+            return Err(FormatError::Inconsistent("log origin"));
+        }
         Ok(Self {
             bundles,
             origin,
             proofs,
+            window,
         })
     }
 }
@@ -163,7 +182,11 @@ impl ProvedRows {
     }
 
     fn encode(&self, out: &mut Encoder) {
-        let optional = [self.batch_salt.is_some(), !self.disclosures.is_empty()];
+        let optional = [
+            self.batch_salt.is_some(),
+            !self.disclosures.is_empty(),
+            self.logged.is_some(),
+        ];
         out.map(5 + optional.iter().filter(|present| **present).count());
         out.uint(KEY_BUNDLE);
         out.uint(self.bundle as u64);
@@ -214,6 +237,10 @@ impl ProvedRows {
         }
         out.uint(KEY_PROOF);
         out.bytes(&self.proof);
+        if let Some(logged) = &self.logged {
+            out.uint(KEY_LOGGED);
+            logged.encode(out);
+        }
     }
 
     fn decode(input: &mut Decoder<'_>) -> Result<Self, FormatError> {
@@ -251,6 +278,10 @@ impl ProvedRows {
         let disclosed = batch_salt.is_some();
         map.required(input, KEY_PROOF, "proof bytes")?;
         let proof = input.bytes(MAX_PROOF, "proof bytes")?.to_vec();
+        let logged = match map.optional(input, KEY_LOGGED)? {
+            true => Some(LoggedRows::decode(input, rows)?),
+            false => None,
+        };
         map.finish()?;
         // What the fields say together.
         if rows == 0 || !released.len().is_multiple_of(rows) {
@@ -282,6 +313,7 @@ impl ProvedRows {
             metadata,
             disclosures,
             proof,
+            logged,
         })
     }
 }
@@ -328,6 +360,7 @@ const KEY_VERSION: u64 = 0;
 const KEY_BUNDLES: u64 = 1;
 const KEY_ORIGIN: u64 = 2;
 const KEY_PROOFS: u64 = 3;
+const KEY_WINDOW: u64 = 4;
 
 const KEY_BUNDLE: u64 = 0;
 const KEY_COMMITMENTS: u64 = 1;
@@ -337,19 +370,22 @@ const KEY_SALT: u64 = 4;
 const KEY_METADATA: u64 = 5;
 const KEY_DISCLOSURES: u64 = 6;
 const KEY_PROOF: u64 = 7;
+const KEY_LOGGED: u64 = 8;
 
 const MAX_BUNDLES: usize = 64;
 const MAX_BUNDLE: usize = 1 << 28;
 const MAX_ORIGIN: usize = 256;
 const MAX_PROOFS: usize = 1 << 16;
-const MAX_ROWS: usize = 1 << 17;
+pub(super) const MAX_ROWS: usize = 1 << 17;
 const MAX_ROW: usize = 1 << 20;
 const MAX_RELEASED: usize = 1 << 22;
 const MAX_METADATA: usize = 1 << 16;
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::window::{Earlier, Place};
     use super::*;
+    use crate::log::entry::LeafRef;
 
     /// Truncation anywhere, a byte more, and any flipped bit either fail or decode to something
     /// that encodes to exactly the flipped bytes.
@@ -380,6 +416,7 @@ pub(crate) mod tests {
                 .collect(),
             disclosures: vec![],
             proof: vec![6; 40],
+            logged: None,
         }
     }
 
@@ -409,6 +446,7 @@ pub(crate) mod tests {
             bundles: vec![BundleRef::Digest([7; 32]), BundleRef::Embedded(vec![8; 10])],
             origin: "log.example/1".into(),
             proofs: vec![rows(3), mixed, public],
+            window: None,
         }
     }
 
@@ -418,6 +456,71 @@ pub(crate) mod tests {
         let bytes = evidence.encode();
         assert_eq!(Evidence::decode(&bytes).as_ref(), Ok(&evidence));
         refuses_mutations(&bytes, |b| Evidence::decode(b).ok().map(|x| x.encode()));
+    }
+
+    /// The sample, in a log.
+    fn logged() -> Evidence {
+        let mut evidence = sample();
+        let mut seq = 7;
+        for proof in &mut evidence.proofs {
+            let mut places = vec![];
+            for _row in 0..proof.inputs.rows() {
+                seq += 2;
+                places.push(Place {
+                    seq,
+                    time_ms: 1_700_000_000_000 + seq,
+                    lifecycle: 0,
+                });
+            }
+            proof.logged = Some(LoggedRows {
+                lifecycles: vec![LeafRef {
+                    index: 3,
+                    leaf: [8; 32],
+                }],
+                places,
+            });
+        }
+        evidence.window = Some(LogWindow {
+            checkpoint: b"note".to_vec(),
+            from: 3,
+            to: 30,
+            entries: vec![vec![1, 2], vec![3]],
+            inclusion: vec![[4; 32], [5; 32]],
+            earlier: Some(Earlier {
+                checkpoint: b"older".to_vec(),
+                consistency: vec![[6; 32]],
+            }),
+            totals: vec![vec![7; 40]],
+            timestamps: vec![vec![1]],
+        });
+        evidence
+    }
+
+    #[test]
+    fn windows_round_trip_and_refuse_the_rest() {
+        let evidence = logged();
+        let bytes = evidence.encode();
+        assert_eq!(Evidence::decode(&bytes).as_ref(), Ok(&evidence));
+        refuses_mutations(&bytes, |b| Evidence::decode(b).ok().map(|x| x.encode()));
+        let refused = |change: &dyn Fn(&mut Evidence), what| {
+            let mut evidence = logged();
+            change(&mut evidence);
+            let decoded = Evidence::decode(&evidence.encode());
+            assert_eq!(decoded, Err(FormatError::Inconsistent(what)));
+        };
+        refused(&|e| e.origin.clear(), "log origin");
+        refused(&|e| e.proofs[1].logged = None, "log origin");
+        refused(&|e| e.window.as_mut().unwrap().to = 3, "window of the log");
+        let places = |e: &mut Evidence, change: &dyn Fn(&mut Vec<Place>)| {
+            change(&mut e.proofs[0].logged.as_mut().unwrap().places);
+        };
+        refused(&|e| places(e, &|p| p.truncate(1)), "places in the log");
+        refused(
+            &|e| places(e, &|p| p[1].seq = p[0].seq),
+            "places in the log",
+        );
+        refused(&|e| places(e, &|p| p[1].lifecycle = 1), "places in the log");
+        refused(&|e| places(e, &|p| p[0].seq = 3), "places in the log");
     }
 
     #[test]
@@ -450,6 +553,7 @@ pub(crate) mod tests {
                 proof: vec![6; 1600],
                 ..rows(1)
             }],
+            window: None,
         };
         assert!(one.encode().len() < 1600 + 130, "{}", one.encode().len());
         let many = Evidence {

@@ -4,5 +4,7 @@ pub mod bundle;
 pub(crate) mod cbor;
 pub mod evidence;
 pub mod key;
+pub mod policy;
+pub mod window;
 
 pub use cbor::FormatError;

@@ -4,3 +4,4 @@ pub mod disclosure;
 pub mod input;
 pub mod metadata;
 pub mod record;
+pub mod totals;

@@ -70,6 +70,8 @@ mod tests {
         Options {
             trust: trust.to_vec(),
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         }
     }

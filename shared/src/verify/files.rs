@@ -17,16 +17,19 @@ use super::batch::{failures, holds, Pending};
 use super::bundle::{sentence, PreparedBundle};
 use super::checked::CheckedBundles;
 use super::claim::Equation;
+use super::log;
 use super::prepared::PreparedKey;
 use super::proof::read_proof;
 use super::report::{
-    names, verdict, Check, Model, Outcome, Record, Report, ShownMetadata, Verdict,
+    names, verdict, Check, LogReport, Model, Outcome, Record, Report, ShownMetadata, Verdict,
 };
 use super::rows::StatedRows;
 use super::srs::{recognise, Recognised};
 use super::statement::hash_parts;
+use super::totals;
 use crate::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
 use crate::artifact::key::{has_repeated, Scheme};
+use crate::artifact::window::{LogWindow, Place};
 use crate::commitment::disclosure::{self, Disclosed};
 use crate::encoding::{hex, point_to_bytes};
 
@@ -37,6 +40,10 @@ pub struct Options<'a> {
     pub trust: Vec<&'a [u8]>,
     /// Accept the development reference string, under which anybody can forge proofs.
     pub allow_insecure_dev_srs: bool,
+    /// Keys of logs that the auditor trusts, `origin+id+key`.
+    pub log_keys: Vec<&'a str>,
+    /// Keys of witnesses that the auditor trusts.
+    pub witness_keys: Vec<&'a str>,
     /// A clock in milliseconds.
     pub clock: Option<&'a dyn Fn() -> f64>,
 }
@@ -315,6 +322,7 @@ impl<'a> Session<'a> {
             bundles.push(bundle);
         }
         // 3. The proofs.
+        draft.leaves = vec![vec![]; evidence.proofs.len()];
         for (index, rows) in evidence.proofs.iter().enumerate() {
             match bundles.get(rows.bundle).copied().flatten() {
                 Some(bundle) => self.check_rows(&mut draft, &evidence, index, rows, bundle),
@@ -329,8 +337,11 @@ impl<'a> Session<'a> {
             let reason = "The file holds no proof.";
             draft.add(names::PROOF, String::new(), Outcome::Unknown, reason);
         }
-        // 4. The records together.
+        // 4. The records together, and where they stand in the log.
         check_unique(&mut draft, &evidence);
+        if let Some(window) = &evidence.window {
+            self.check_window(&mut draft, &evidence, window, &bundles);
+        }
         draft.add(
             names::RECORDS_METADATA,
             numbered(
@@ -534,7 +545,7 @@ impl<'a> Session<'a> {
         ]
         .concat();
         // 1. Commitments, leaves, statement.
-        let Some(stated) = StatedRows::read(key.key(), rows) else {
+        let Some(stated) = StatedRows::read(key.key(), bundle.digest(), rows) else {
             let reason = "An input commitment is no canonical point, or public inputs do not fit \
                           the circuit.";
             draft.add(names::PROOF, inputs, Outcome::Failed, reason);
@@ -556,8 +567,11 @@ impl<'a> Session<'a> {
                     Inputs::Committed(_) => None,
                 },
                 leaf: hex(leaf),
+                seq: place(rows, row).map(|place| place.seq),
+                time_ms: place(rows, row).map(|place| place.time_ms),
             });
         }
+        draft.leaves[index].clone_from(&stated.leaves);
         let statement = stated.statement(bundle.model(), &evidence.origin);
         // 2. The proof and its link.
         let claim = match read_proof(key, &statement, &rows.proof) {
@@ -620,6 +634,75 @@ impl<'a> Session<'a> {
     }
 }
 
+impl Session<'_> {
+    /// Checks the log's window; the rows' own proofs are checked by now.
+    fn check_window(
+        &mut self,
+        draft: &mut Draft,
+        evidence: &Evidence,
+        window: &LogWindow,
+        bundles: &[Option<usize>],
+    ) {
+        let start = self.now();
+        let digest = |reference: &BundleRef| match reference {
+            BundleRef::Embedded(bytes) => Sha256::digest(bytes).into(),
+            BundleRef::Digest(digest) => *digest,
+        };
+        let digests: Vec<[u8; 32]> = evidence.bundles.iter().map(digest).collect();
+        let options = self.options;
+        let checked = log::check(
+            evidence,
+            window,
+            &draft.leaves,
+            &digests,
+            &options.log_keys,
+            &options.witness_keys,
+        );
+        for check in checked.checks {
+            draft.add(check.name, check.inputs, check.outcome, check.reason);
+        }
+        draft.took(self.now() - start);
+        let mut unchecked = checked.not_checked;
+        // Running totals, for each bundle that has some.
+        let mut proofs = window.totals.iter();
+        for (number, index) in bundles.iter().enumerate() {
+            let Some(bundle) = index.map(|index| Arc::clone(&self.bundles[index].bundle)) else {
+                continue;
+            };
+            let policy = bundle.parts().policy.as_ref();
+            let Some(policy) = policy.filter(|policy| !policy.totals.is_empty()) else {
+                continue;
+            };
+            let start = self.now();
+            let inputs = ["policy ", &policy.name].concat();
+            let proof = proofs.next();
+            let found =
+                totals::claim(evidence, number, &bundle, &draft.leaves, window).and_then(|chain| {
+                    match proof {
+                        Some(proof) => chain.read(bundle.key().key(), proof),
+                        None => Err((Outcome::Failed, totals::MISSING.into())),
+                    }
+                });
+            match found {
+                Ok((equations, binding)) => {
+                    let reason = "Each running total goes on from the decision before it, or begins at zero in a new window.";
+                    let check = draft.add(names::TOTALS, inputs, Outcome::Passed, reason);
+                    for equation in equations {
+                        let job = self.add_job(Arc::clone(bundle.key()), equation, binding);
+                        self.target(&[job], draft.file, check);
+                    }
+                    unchecked.push(totals::START.into());
+                }
+                Err((outcome, reason)) => {
+                    draft.add(names::TOTALS, inputs, outcome, reason);
+                }
+            }
+            draft.took(self.now() - start);
+        }
+        draft.log = Some((checked.report, unchecked));
+    }
+}
+
 // -------------------------------------------------------------------------------------- draft
 
 /// The records of a proof, and the checks that must pass before they are shown.
@@ -636,6 +719,10 @@ struct Draft {
     models: Vec<Model>,
     proofs: Vec<ProofDraft>,
     log_named: bool,
+    /// Leaf hashes of each proof's rows.
+    leaves: Vec<Vec<[u8; 32]>>,
+    /// What the file shows of a log, and what of that was not checked.
+    log: Option<(LogReport, Vec<String>)>,
 }
 
 impl Draft {
@@ -647,6 +734,8 @@ impl Draft {
             models: vec![],
             proofs: vec![],
             log_named: false,
+            leaves: vec![],
+            log: None,
         }
     }
 
@@ -698,11 +787,11 @@ impl Draft {
         if verdict != Verdict::Invalid || checks.len() > 1 {
             let always = NOT_SHOWN.iter().map(|text| (*text).to_owned());
             not_checked.extend(always);
-            not_checked.push(if self.log_named {
-                NO_INCLUSION.into()
-            } else {
-                NO_LOG.into()
-            });
+            match &self.log {
+                Some((_, unchecked)) => not_checked.extend(unchecked.iter().cloned()),
+                None if self.log_named => not_checked.push(NO_INCLUSION.into()),
+                None => not_checked.push(NO_LOG.into()),
+            }
         }
         Report {
             file: self.name,
@@ -711,11 +800,16 @@ impl Draft {
             not_checked,
             models: self.models,
             records,
+            log: self.log.map(|(log, _)| log),
         }
     }
 }
 
 // -------------------------------------------------------------------------------------- steps
+
+fn place(rows: &ProvedRows, row: usize) -> Option<&Place> {
+    rows.logged.as_ref()?.places.get(row)
+}
 
 /// What may be shown of a row's metadata.
 fn shown_metadata(rows: &ProvedRows, row: usize) -> ShownMetadata {
@@ -776,6 +870,7 @@ fn failure_sentence(name: &str) -> &'static str {
         names::KEY_BASES => "A key's bases are not the Lagrange bases of its reference string.",
         names::REGISTRATION => "A registration proof does not hold.",
         names::LINK => "The proof is not linked to this model and these input commitments.",
+        names::TOTALS => "A running total does not go on from the decision before it.",
         names::DISCLOSURE => "The inputs shown are not the committed ones.",
         _ => "The proof does not hold for the statement that the file makes.",
     }

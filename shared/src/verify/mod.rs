@@ -16,6 +16,7 @@ pub mod claim;
 pub mod files;
 mod ipa;
 pub mod link;
+mod log;
 pub mod msm;
 pub mod prepared;
 pub mod proof;
@@ -24,6 +25,7 @@ pub mod rows;
 mod shplonk;
 pub mod srs;
 pub mod statement;
+mod totals;
 pub mod transcript;
 
 use std::sync::Arc;

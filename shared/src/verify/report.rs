@@ -91,6 +91,71 @@ pub struct Record {
     pub inputs: Option<Vec<i64>>,
     /// Leaf hash, hexadecimal.
     pub leaf: String,
+    /// Sequence number, where it stands in a log.
+    pub seq: Option<u64>,
+    /// Unix time in milliseconds by the backend's clock, where it stands in a log.
+    #[cfg_attr(feature = "serde", serde(rename = "timeMs"))]
+    pub time_ms: Option<u64>,
+}
+
+/// What a file shows of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct LogReport {
+    /// The log.
+    pub origin: String,
+    /// Entries at the checkpoint.
+    pub size: u64,
+    /// The tree's root there, hexadecimal.
+    pub root: String,
+    /// First sequence number of the window.
+    pub from: u64,
+    /// Sequence number after its last.
+    pub to: u64,
+    /// Decisions of the window without a proof in the file.
+    pub unproven: Vec<Unproven>,
+    /// Changes of what is in force, in the window and before it.
+    pub lifecycle: Vec<Lifecycle>,
+}
+
+/// A decision without a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Unproven {
+    /// Sequence number.
+    pub seq: u64,
+    /// Unix time in milliseconds.
+    pub time_ms: u64,
+    /// SHA-256 of the bundle that decided, hexadecimal.
+    pub bundle: String,
+    /// Whether it was made for development, so that no proof ever follows.
+    pub development: bool,
+}
+
+/// A change of what is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
+pub struct Lifecycle {
+    /// Sequence number.
+    pub seq: u64,
+    /// Unix time in milliseconds.
+    pub time_ms: u64,
+    /// `registered`, `approved`, `changed` or `retired`.
+    pub action: &'static str,
+    /// SHA-256 of the bundle, hexadecimal.
+    pub bundle: String,
+    /// The bundle that it took the place of.
+    pub replaced: Option<String>,
+    /// SHA-256 of the policy's description, hexadecimal; zeros if none.
+    pub policy: String,
+    /// The model's name.
+    pub name: String,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub note: String,
 }
 
 /// A bundle that the file's proofs rest on.
@@ -125,6 +190,8 @@ pub struct Report {
     pub models: Vec<Model>,
     /// The records of the proofs that hold.
     pub records: Vec<Record>,
+    /// What the file shows of a log.
+    pub log: Option<LogReport>,
 }
 
 impl Report {
@@ -188,6 +255,24 @@ pub mod names {
     pub const DISCLOSURE: &str = "disclosure";
     /// No input commitment occurs twice.
     pub const RECORDS_UNIQUE: &str = "records.unique";
+    /// The checkpoint is signed by the log.
+    pub const LOG_CHECKPOINT: &str = "log.checkpoint";
+    /// Witnesses saw the checkpoint.
+    pub const LOG_WITNESSES: &str = "log.witnesses";
+    /// The entries stand in the signed tree.
+    pub const LOG_INCLUSION: &str = "log.inclusion";
+    /// Nothing of the window is missing.
+    pub const LOG_WINDOW: &str = "log.window";
+    /// Every decision of the window is proved.
+    pub const LOG_PROVED: &str = "log.proved";
+    /// Decisions were made by what was in force.
+    pub const LOG_LIFECYCLE: &str = "log.lifecycle";
+    /// What the backend's clock did.
+    pub const LOG_CLOCK: &str = "log.clock";
+    /// The log only grew since an earlier checkpoint.
+    pub const LOG_CONSISTENCY: &str = "log.consistency";
+    /// Running totals go on from decision to decision.
+    pub const TOTALS: &str = "policy.totals";
     /// The metadata is the one that the proofs absorbed.
     pub const RECORDS_METADATA: &str = "records.metadata";
 }

@@ -105,6 +105,7 @@ fn proofs_do_not_move_between_models_circuits_and_schemes() {
             bundles: vec![BundleRef::Embedded(b.bundle_bytes().to_vec())],
             origin: String::new(),
             proofs: proof_a.proofs.clone(),
+            window: None,
         };
         assert_eq!(
             judge(&moved.encode(), &[b.bundle_bytes(), a.bundle_bytes()]).verdict,
@@ -121,6 +122,7 @@ fn proofs_do_not_move_between_models_circuits_and_schemes() {
             bundles: vec![BundleRef::Embedded(forged.clone())],
             origin: String::new(),
             proofs: proof_a.proofs.clone(),
+            window: None,
         };
         assert_eq!(judge(&moved.encode(), &[&forged]).verdict, Verdict::Invalid);
         // Another circuit.
@@ -129,6 +131,7 @@ fn proofs_do_not_move_between_models_circuits_and_schemes() {
             bundles: vec![BundleRef::Embedded(batch.bundle_bytes().to_vec())],
             origin: String::new(),
             proofs: proof_a.proofs.clone(),
+            window: None,
         };
         assert_eq!(
             judge(&moved.encode(), &[batch.bundle_bytes()]).verdict,
@@ -144,6 +147,7 @@ fn proofs_do_not_move_between_models_circuits_and_schemes() {
         bundles: vec![BundleRef::Embedded(ipa.bundle_bytes().to_vec())],
         origin: String::new(),
         proofs: proof.proofs,
+        window: None,
     };
     assert_eq!(
         judge(&moved.encode(), &[ipa.bundle_bytes()]).verdict,
@@ -164,6 +168,7 @@ fn registration_and_bases_are_checked() {
                 bundles: vec![BundleRef::Embedded(bytes.clone())],
                 origin: String::new(),
                 proofs: proofs.proofs.clone(),
+                window: None,
             };
             assert_ne!(
                 judge(&evidence.encode(), &[&bytes]).verdict,
@@ -199,7 +204,7 @@ fn the_stock_verifier_agrees() {
         let key = VerifyingKey::decode(&bundle.key).unwrap();
         let p = &proofs.proofs[0];
         let model = points_from_bytes(&bundle.model).unwrap();
-        let stated = StatedRows::read(&key, p).unwrap();
+        let stated = StatedRows::read(&key, &bundle.digest(), p).unwrap();
         let statement = stated.statement(&model, "");
         verify_reference(&bundle, &statement, &p.proof).unwrap();
         let mut wrong = stated.clone();

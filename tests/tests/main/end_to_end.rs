@@ -13,6 +13,8 @@ pub(crate) fn judge(evidence: &[u8], trust: &[&[u8]]) -> Report {
         &Options {
             trust: trust.to_vec(),
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         },
     )
@@ -173,6 +175,8 @@ fn several_files_are_judged_together() {
         let options = Options {
             trust: vec![artifact.bundle_bytes()],
             allow_insecure_dev_srs: true,
+            log_keys: vec![],
+            witness_keys: vec![],
             clock: None,
         };
         let verdicts: Vec<Verdict> = verify_files(&named, &options)

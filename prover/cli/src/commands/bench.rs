@@ -22,7 +22,7 @@ use crate::table::Table;
 use crate::usage::Usage;
 
 use super::compile::{compile_artifact, save};
-use super::verify::{gravest, judge};
+use super::verify::{gravest, judge, LogKeys};
 use super::{load_model, print, print_json};
 
 /// One line of the table: medians over the runs, seconds and bytes.
@@ -124,6 +124,7 @@ fn measure(
         batch,
         inputs: InputVisibility::Committed,
         model_name: subject.name.clone(),
+        policy: None,
     };
     let start = Instant::now();
     let artifact = compile_artifact(&quantized, &options)?;
@@ -143,7 +144,13 @@ fn measure(
         let mut verifier = Verifier::default();
         for times in [&mut first_verified, &mut verified] {
             let start = Instant::now();
-            let reports = judge(&mut verifier, &file, std::slice::from_ref(&bundle), true);
+            let reports = judge(
+                &mut verifier,
+                &file,
+                std::slice::from_ref(&bundle),
+                &LogKeys::default(),
+                true,
+            );
             times.push(start.elapsed().as_secs_f64());
             anyhow::ensure!(
                 gravest(&reports) == Verdict::Valid,

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use clearproof_prover::engine::policy::{Policy, MAX_POLICY_BYTES};
 use clearproof_prover::onnx::input::InputShape;
+use clearproof_prover::onnx::Graph;
 use clearproof_prover::prove::{
     self, Artifact, CompileError, CompileOptions, InputVisibility, Scheme, SrsSource,
 };
@@ -46,8 +48,18 @@ fn compile_model(path: &Path, out: &Path, arguments: &Compile) -> Result<(), any
         None => Vec::new(),
     };
     let options = quantize_options(arguments);
-    let quantized =
-        quantize(&graph, &calibration, &options).map_err(|e| Failure::input(path, e))?;
+    let policy = match &arguments.policy {
+        Some(file) => Some(read_policy(file)?),
+        None => None,
+    };
+    let quantized = match (&policy, &arguments.policy) {
+        (Some(policy), Some(file)) => {
+            let judged = policy.apply(&graph).map_err(|e| Failure::input(file, e))?;
+            quantize(&judged, &padded(&calibration, &judged), &options)
+        }
+        _ => quantize(&graph, &calibration, &options),
+    };
+    let quantized = quantized.map_err(|e| Failure::input(path, e))?;
     let error = quantize::report(&file, &graph, &calibration, &options)
         .map_err(|e| Failure::input(path, e))?;
     // 3. The circuit, the commitment and the keys.
@@ -63,6 +75,7 @@ fn compile_model(path: &Path, out: &Path, arguments: &Compile) -> Result<(), any
             .file_stem()
             .map(|s| s.to_string_lossy().into_owned())
             .unwrap_or_default(),
+        policy: policy.as_ref().map(Policy::description),
     };
     let artifact = compile_artifact(&quantized, &options)
         .map_err(|e| compile_failure(path, arguments.srs.file.as_deref(), e))?;
@@ -70,6 +83,25 @@ fn compile_model(path: &Path, out: &Path, arguments: &Compile) -> Result<(), any
     save(&artifact, &error, out)?;
     print(&summary(out, &artifact, &error))?;
     Ok(())
+}
+
+fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let bytes = files::read(path, MAX_POLICY_BYTES as u64)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::input(path, "it is no text in UTF-8; save it as such"))?;
+    Policy::read(&text).map_err(|e| Failure::input(path, e))
+}
+
+/// Rows with zeros for the inputs that a policy adds, whose ranges are declared.
+fn padded(rows: &[quantize::Row], judged: &Graph) -> Vec<quantize::Row> {
+    let pad = |row: &quantize::Row| {
+        let mut row = row.clone();
+        for port in &judged.inputs[row.len()..] {
+            row.push(vec![0.0; port.len()]);
+        }
+        row
+    };
+    rows.iter().map(pad).collect()
 }
 
 /// The few lines that end a compilation.

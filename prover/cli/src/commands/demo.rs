@@ -17,7 +17,7 @@ use crate::{example, rows};
 
 use super::compile::{compile_artifact, save};
 use super::prove::evidence;
-use super::verify::{gravest, judge, to_text};
+use super::verify::{gravest, judge, to_text, LogKeys};
 use super::{hex, print};
 
 /// Shows every step, and fails unless the verdict is valid.
@@ -43,6 +43,7 @@ pub(super) fn demo(arguments: &Demo) -> Result<(), anyhow::Error> {
         batch: arguments.trades,
         inputs: InputVisibility::Committed,
         model_name: example::MODEL_NAME.to_owned(),
+        policy: None,
     };
     let artifact = compile_artifact(&quantized, &options)?;
     // An earlier demo's keys open nothing that anybody keeps.
@@ -77,7 +78,13 @@ pub(super) fn demo(arguments: &Demo) -> Result<(), anyhow::Error> {
     print("3. verify the evidence against the bundle that the auditor keeps\n\n")?;
     let name = paths.evidence.display().to_string();
     let trust = [artifact.bundle_bytes().to_vec()];
-    let reports = judge(&mut Verifier::default(), &[(name, bytes)], &trust, false);
+    let reports = judge(
+        &mut Verifier::default(),
+        &[(name, bytes)],
+        &trust,
+        &LogKeys::default(),
+        false,
+    );
     print(&reports.iter().map(to_text).collect::<String>())?;
     print(&closing(&paths, arguments.page.as_deref()))?;
     anyhow::ensure!(

@@ -60,7 +60,8 @@ fn check_rows(evidence: &Evidence, rows: &ProvedRows, trusted: &[Bundle]) -> Res
     };
     let key = VerifyingKey::decode(&bundle.key).map_err(|e| e.to_string())?;
     let model = points_from_bytes(&bundle.model).ok_or("the model commitments are not points")?;
-    let stated = StatedRows::read(&key, rows).ok_or("the input commitments are not points")?;
+    let stated = StatedRows::read(&key, &bundle.digest(), rows)
+        .ok_or("the input commitments are not points")?;
     let statement = stated.statement(&model, &evidence.origin);
     verify_reference(bundle, &statement, &rows.proof).map_err(|e| e.to_string())
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use clearproof_shared::log::note::VerifierKey;
 use clearproof_shared::verify::report::{Check, Model, Outcome, Record, ShownMetadata};
 use clearproof_shared::verify::{Options, Report, Verdict, Verifier};
 use serde_json::{json, Value};
@@ -29,7 +30,11 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
 
     let mut verifier = Verifier::default();
     let allow = arguments.allow_insecure_dev_srs;
-    let reports = judge(&mut verifier, &evidence, &trust, allow);
+    let keys = LogKeys {
+        logs: read_keys(&arguments.log_key)?,
+        witnesses: read_keys(&arguments.witness_key)?,
+    };
+    let reports = judge(&mut verifier, &evidence, &trust, &keys, allow);
     let verdict = gravest(&reports);
     let second = match arguments.reference {
         true => reference::check(&evidence, &trust),
@@ -67,11 +72,41 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
     })
 }
 
+/// Keys as given, or the lines of the files named.
+fn read_keys(given: &[String]) -> Result<Vec<String>, Failure> {
+    let mut keys = vec![];
+    for text in given {
+        if text.contains('+') {
+            keys.push(text.clone());
+            continue;
+        }
+        let path = Path::new(text);
+        let bytes = files::read(path, 1 << 16)?;
+        let lines = String::from_utf8_lossy(&bytes);
+        let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+        keys.extend(lines.map(str::to_owned));
+    }
+    if let Some(bad) = keys.iter().find(|key| VerifierKey::parse(key).is_err()) {
+        return Err(Failure::usage(format!(
+            "\"{bad}\" is no verifier key; give NAME+ID+KEY as the log's operator published it, or a file with such lines"
+        )));
+    }
+    Ok(keys)
+}
+
+/// Keys of logs and of witnesses that the auditor trusts.
+#[derive(Debug, Default)]
+pub(super) struct LogKeys {
+    logs: Vec<String>,
+    witnesses: Vec<String>,
+}
+
 /// One report a file, timed by this machine's clock.
 pub(super) fn judge(
     verifier: &mut Verifier,
     evidence: &[(String, Vec<u8>)],
     trust: &[Vec<u8>],
+    keys: &LogKeys,
     allow_insecure_dev_srs: bool,
 ) -> Vec<Report> {
     let start = Instant::now();
@@ -86,6 +121,8 @@ pub(super) fn judge(
         &Options {
             trust,
             allow_insecure_dev_srs,
+            log_keys: keys.logs.iter().map(String::as_str).collect(),
+            witness_keys: keys.witnesses.iter().map(String::as_str).collect(),
             clock: Some(&clock),
         },
     )

@@ -14,6 +14,7 @@ mod expression;
 #[cfg(test)]
 mod tests;
 
+use clearproof_shared::artifact::policy::{PolicyDescription, PolicyField, RunningTotal};
 use serde::{Deserialize, Serialize};
 
 pub use apply::{DECISION, FIELDS_INPUT, REASON, TOTALS, TOTALS_INPUT};
@@ -227,6 +228,37 @@ impl Policy {
                 .map(|rule| (rule.name.clone(), rule.text.clone()))
                 .collect(),
             release: self.release,
+        }
+    }
+}
+
+impl Policy {
+    /// What a bundle says of it.
+    pub fn description(&self) -> PolicyDescription {
+        let field = |field: &Field| {
+            let (values, bits) = match &field.kind {
+                FieldKind::Values(values) => (values.clone(), 0),
+                FieldKind::Bits(bits) => (vec![], *bits),
+            };
+            PolicyField {
+                name: field.name.clone(),
+                values,
+                bits,
+            }
+        };
+        let total = |aggregate: &Aggregate| RunningTotal {
+            name: aggregate.name.clone(),
+            sum: aggregate.sum.clone().unwrap_or_default(),
+            window_ms: aggregate.window_ms,
+        };
+        let public = self.public();
+        PolicyDescription {
+            name: self.name.clone(),
+            features: self.features.clone(),
+            fields: self.fields.iter().map(field).collect(),
+            totals: self.aggregates.iter().map(total).collect(),
+            text: serde_json::to_string(&public).expect("texts and numbers"),
+            rules: public.rules,
         }
     }
 }
