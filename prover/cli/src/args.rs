@@ -118,7 +118,7 @@ pub(crate) struct Compile {
     /// Rows that one proof covers at most
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) batch: u32,
-    /// Fractional bits of inputs and activations
+    /// Fractional bits of inputs and activations; recurrences and normalisations take up to 3 more, to 16
     #[arg(long, value_name = "S", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=24))]
     pub(crate) scale_bits: u32,
     /// The decision of a model with a single score is `score >= T`

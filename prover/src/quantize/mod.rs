@@ -81,13 +81,29 @@ pub fn quantize(
 }
 
 fn quantize_revealing(
-    original: &Graph,
+    graph: &Graph,
     calibration: &[Row],
     options: &QuantizeOptions,
     reveal: Reveal,
 ) -> Result<Quantized, QuantizeError> {
     options.check()?;
-    let options = &options.of(original);
+    let mut more = options.deep_bits_of(graph);
+    loop {
+        match quantize_with(graph, calibration, &options.deepened(more), reveal) {
+            // What is too wide with more bits may fit with fewer.
+            Err(QuantizeError::Lowering { .. } | QuantizeError::Range(_)) if more > 0 => more -= 1,
+            other => return other,
+        }
+    }
+}
+
+/// With these options as they are.
+fn quantize_with(
+    original: &Graph,
+    calibration: &[Row],
+    options: &QuantizeOptions,
+    reveal: Reveal,
+) -> Result<Quantized, QuantizeError> {
     let graph = original;
     let calibration: Vec<Row> = calibration
         .iter()

@@ -9,7 +9,8 @@ pub struct QuantizeOptions {
     pub scale_bits: u32,
     /// Further fractional bits, and doublings of the segments of tabled functions, of models that feed rounded values
     /// back, normalise by them or put them in order (recurrences, layer normalisation, nearest neighbours): there
-    /// errors grow from step to step, or change which element is chosen. At most as many as make 16.
+    /// errors grow from step to step, or change which element is chosen. At most as many as make 16, and fewer where
+    /// a wide sum or quotient leaves no room for them.
     pub deep_bits: u32,
     /// What a proof releases.
     pub reveal: super::skeleton::Reveal,
@@ -26,12 +27,16 @@ pub struct QuantizeOptions {
 }
 
 impl QuantizeOptions {
-    /// These options for a graph, deep or not.
-    pub(crate) fn of(&self, graph: &Graph) -> Self {
-        let more = match graph.is_deep() {
+    /// Further fractional bits that a graph gets if there is room for them.
+    pub(crate) fn deep_bits_of(&self, graph: &Graph) -> u32 {
+        match graph.is_deep() {
             true => self.deep_bits.min(16u32.saturating_sub(self.scale_bits)),
             false => 0,
-        };
+        }
+    }
+
+    /// These options with `more` fractional bits.
+    pub(crate) fn deepened(&self, more: u32) -> Self {
         Self {
             scale_bits: self.scale_bits + more,
             log_segments: (self.log_segments + more.min(2)).min(12),

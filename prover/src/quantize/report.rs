@@ -209,6 +209,8 @@ pub fn report(
             }
         }
         if let Some(Quantized { model, .. }) = &decision {
+            // Its scale may be another one: a decision takes room that the outputs leave.
+            let (integers, _) = self::integers(model, row);
             let got = model.released_of(&model.eval(&integers))[0];
             let outputs = &own[r];
             agreements += usize::from(got == float_decision(graph, outputs, options.threshold));

@@ -1105,3 +1105,24 @@ fn two_classes_without_probabilities_score_by_the_margin() {
         }
     }
 }
+
+#[test]
+fn a_normalisation_gets_fewer_bits_where_more_leave_no_room() {
+    let outputs = "y,mean,inverse";
+    let model = x(4)
+        .floats("s", &[4], &[1.0; 4])
+        .node("LayerNormalization", &["x", "s"], outputs, &[])
+        .output("inverse", 1);
+    let graph = graph(model);
+    let rows = vec![vec![vec![0.5, -1.25, 2.0, 0.0]]];
+    let scale = |deep_bits| {
+        let options = QuantizeOptions {
+            deep_bits,
+            ..QuantizeOptions::default()
+        };
+        let quantized = quantize(&graph, &rows, &options).unwrap_or_else(|e| panic!("{e}"));
+        quantized.model.skeleton.inputs[0].scale_bits
+    };
+    // The inverse deviation has room for no more than one of the three.
+    assert!(scale(3) < scale(0) + 3, "{} {}", scale(3), scale(0));
+}
