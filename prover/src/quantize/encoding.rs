@@ -19,6 +19,9 @@ pub const MAX_SKELETON_BYTES: usize = 256 << 20;
 /// Greatest number of operands of all operations together.
 const MAX_OPERANDS: usize = 1 << 26;
 
+/// Greatest number of pairs (tap, operand) that the layers with shared weights look at in all.
+const MAX_PAIRS: usize = 1 << 30;
+
 /// Greatest number of nodes of a forest's table.
 pub(crate) const MAX_FOREST_NODES: u32 = 1 << 20;
 
@@ -166,6 +169,7 @@ impl Skeleton {
     fn check_ops(&self) -> Result<usize, SkeletonError> {
         let mut scalars = self.input_len();
         let mut operands = 0usize;
+        let mut pairs = 0usize;
         // Size of each layer with weights, where it is a `Linear`.
         let mut dense: Vec<Option<(usize, u32)>> = Vec::new();
         for (i, op) in self.ops.iter().enumerate() {
@@ -218,6 +222,10 @@ impl Skeleton {
                     let made = (*outputs as usize).saturating_mul(positions.to.len());
                     require(made <= MAX_SCALARS, || at("too many results"))?;
                     operands += positions.taps.len() + positions.extent();
+                    pairs = pairs.saturating_add(positions.pairs_seen());
+                    require(pairs <= MAX_PAIRS, || {
+                        "too many pairs of taps and operands".into()
+                    })?;
                     require(*shift <= 40, || at("shift"))?;
                     dense.push(None);
                 }

@@ -8,7 +8,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Greatest exponent of an operand, a tap or a result.
-const MAX_EXPONENT: u32 = 1 << 22;
+pub(crate) const MAX_EXPONENT: u32 = 1 << 22;
+
+/// Greatest number of pairs (tap, operand) that are looked at to find those of every exponent.
+const MAX_PAIRS: usize = 1 << 26;
 
 /// Exponents of operands, taps and results, each ascending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +43,8 @@ impl Positions {
         }
     }
 
-    /// Whether all three are non-empty, ascending and bounded, and operands and taps start at zero.
+    /// Whether all three are non-empty, ascending and bounded, operands and taps start at zero, and sums are found in
+    /// bounded time.
     pub(crate) fn check(&self) -> bool {
         let rises = |list: &[u32]| {
             list.windows(2).all(|w| w[0] < w[1]) && list.last().is_some_and(|l| *l <= MAX_EXPONENT)
@@ -51,6 +55,13 @@ impl Positions {
             .all(|l| rises(l))
             && starts(&self.at)
             && starts(&self.taps)
+            && self.pairs_seen() <= MAX_PAIRS
+    }
+
+    /// Pairs that [`Self::sums`] of all exponents looks at.
+    pub(crate) fn pairs_seen(&self) -> usize {
+        let fewer = self.at.len().min(self.taps.len());
+        fewer.saturating_mul(self.extent())
     }
 
     /// One more than the greatest exponent of the product and of the results.
@@ -66,17 +77,33 @@ impl Positions {
 
     /// For each of these exponents the pairs (tap, operand) whose product has it.
     pub(crate) fn sums(&self, exponents: impl Iterator<Item = usize>) -> Vec<Vec<(usize, usize)>> {
-        let mut operand = vec![None; self.extent()];
-        for (q, at) in self.at.iter().enumerate() {
-            operand[*at as usize] = Some(q);
-        }
-        let pairs = |exponent: usize| {
-            let taps = self.taps.iter().enumerate();
-            let meets =
-                |(t, tap): (usize, &u32)| Some((t, operand[exponent.checked_sub(*tap as usize)?]?));
-            taps.filter_map(meets).collect()
+        let numbered = |list: &[u32]| {
+            let mut number = vec![None; self.extent()];
+            for (i, exponent) in list.iter().enumerate() {
+                number[*exponent as usize] = Some(i);
+            }
+            number
         };
-        exponents.map(pairs).collect()
+        // Over the shorter list, in the order of the taps either way.
+        if self.taps.len() <= self.at.len() {
+            let operand = numbered(&self.at);
+            let pairs = |exponent: usize| {
+                let meets = |(t, tap): (usize, &u32)| {
+                    Some((t, operand[exponent.checked_sub(*tap as usize)?]?))
+                };
+                self.taps.iter().enumerate().filter_map(meets).collect()
+            };
+            exponents.map(pairs).collect()
+        } else {
+            let tap = numbered(&self.taps);
+            let pairs = |exponent: usize| {
+                let meets =
+                    |(q, at): (usize, &u32)| Some((tap[exponent.checked_sub(*at as usize)?]?, q));
+                let operands = self.at.iter().enumerate().rev();
+                operands.filter_map(meets).collect()
+            };
+            exponents.map(pairs).collect()
+        }
     }
 
     /// The exponents below the extent that are no result's.
@@ -103,6 +130,37 @@ mod tests {
         assert_eq!(valid.extent(), 4);
         assert_eq!(valid.rest(), [0, 3]);
         assert!(valid.check());
+    }
+
+    #[test]
+    fn more_taps_than_operands() {
+        let wide = Positions {
+            at: vec![0, 2],
+            taps: vec![0, 1, 2],
+            to: (0..5).collect(),
+        };
+        let by_tap = [
+            vec![(0, 0)],
+            vec![(1, 0)],
+            vec![(0, 1), (2, 0)],
+            vec![(1, 1)],
+            vec![(2, 1)],
+        ];
+        assert_eq!(wide.pairs(), by_tap);
+    }
+
+    #[test]
+    fn work_is_bounded() {
+        let square = |n: u32| Positions {
+            at: (0..n).collect(),
+            taps: (0..n).collect(),
+            to: (0..n).collect(),
+        };
+        assert!(square(1 << 12).check());
+        assert!(!square(1 << 13).check());
+        // Few operands under many taps, and the other way round, cost little.
+        assert!(Positions::taps(1 << 20).check());
+        assert!(Positions::dense(1 << 20).check());
     }
 
     #[test]

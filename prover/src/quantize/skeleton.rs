@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::positions::Positions;
+pub(crate) use super::positions::MAX_EXPONENT;
 
 /// Number of one scalar value of the graph.
 pub type ScalarId = u32;

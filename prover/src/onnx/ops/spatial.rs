@@ -5,7 +5,7 @@
 
 use super::super::error::OpError;
 use super::super::import::NodeView;
-use crate::quantize::skeleton::Positions;
+use crate::quantize::skeleton::{Positions, MAX_EXPONENT};
 
 /// One spatial dimension.
 #[derive(Clone, Copy, Debug)]
@@ -229,7 +229,7 @@ fn strides(
         let next = strides[i].checked_mul(width(&dimensions[i]) as i64);
         strides[i - 1] = next.filter(|s| *s < 1 << 30).ok_or(OpError::Limit {
             what: "positions of a convolution",
-            limit: 1 << 22,
+            limit: MAX_EXPONENT as usize,
         })?;
     }
     Ok(strides)
@@ -268,7 +268,7 @@ fn positions(
     if !positions.check() {
         return Err(OpError::Limit {
             what: "positions of a convolution",
-            limit: 1 << 22,
+            limit: MAX_EXPONENT as usize,
         });
     }
     Ok(positions)

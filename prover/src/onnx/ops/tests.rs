@@ -1126,3 +1126,15 @@ fn a_normalisation_gets_fewer_bits_where_more_leave_no_room() {
     // The inverse deviation has room for no more than one of the three.
     assert!(scale(3) < scale(0) + 3, "{} {}", scale(3), scale(0));
 }
+
+#[test]
+fn kernels_that_meet_too_many_operands_are_refused() {
+    let width = 1 << 13;
+    let model = ModelBuilder::new(20)
+        .input("x", &[0, 1, width])
+        .floats("w", &[1, 1, width], &vec![0.0; width as usize])
+        .node("Conv", &["x", "w"], "y", &[])
+        .output("y", 1);
+    let refusal = load(&model.bytes()).unwrap_err().to_string();
+    assert!(refusal.contains("positions of a convolution"), "{refusal}");
+}
