@@ -86,6 +86,10 @@ fn run(case: &Case) -> Result<Passed, Verdict> {
         for (i, &v) in values.iter().enumerate() {
             match quantize_input(spec, i, v) {
                 Ok((q, false)) => input.push(q),
+                // QuantizeLinear saturates by definition.
+                Ok((q, true)) if matches!(spec.encoding, InputEncoding::Affine { .. }) => {
+                    input.push(q);
+                }
                 Ok((_, true)) => {
                     let limit = spec.range_bits - spec.scale_bits;
                     return Err(refused(format!(

@@ -152,7 +152,7 @@ fn quantise_inputs(graph: &mut pb::GraphProto) {
 /// Moves DequantizeLinear behind the operators that only move elements.
 fn dequantize_late(graph: &mut pb::GraphProto) {
     let constants = constants(graph);
-    let outputs: HashSet<String> = graph.output.iter().map(|o| o.name.clone()).collect();
+    let released = released(graph);
     // The operands of the DequantizeLinear node that makes a name.
     let mut dequantized: HashMap<String, Vec<String>> = HashMap::new();
     let mut nodes = Vec::with_capacity(graph.node.len());
@@ -164,8 +164,10 @@ fn dequantize_late(graph: &mut pb::GraphProto) {
         if is(&node, "DequantizeLinear") && per_tensor {
             dequantized.insert(node.output[0].clone(), node.input.clone());
         }
-        let relu = is(&node, "Relu") && node.output.iter().all(|o| outputs.contains(o));
-        let moved = relu || node.domain.is_empty() && moves(&node.op_type);
+        let end = node.output.iter().all(|o| released.contains(o));
+        let relu = end && is(&node, "Relu");
+        let clip = end && is(&node, "Clip");
+        let moved = relu || clip || node.domain.is_empty() && moves(&node.op_type);
         let moved = moved && node.output.len() == 1;
         let operands = node.input.first().and_then(|x| dequantized.get(x)).cloned();
         let (true, Some(mut operands)) = (moved, operands) else {
@@ -178,6 +180,37 @@ fn dequantize_late(graph: &mut pb::GraphProto) {
             continue;
         }
         let integers = format!("{}_integers", node.output[0]);
+        if clip {
+            // Where the bounds are integers on that scale, or beyond its type: QuantizeLinear on the same scale behind
+            // the Clip makes a table, and DequantizeLinear gives the clipped numbers again.
+            let bounds = Bounds::of(&node, &constants);
+            let scale = scale_of(&operands, &constants);
+            let typed = operands.get(2).is_some_and(|zero| !zero.is_empty());
+            if !typed || !bounds.zip(scale).is_some_and(|(b, s)| b.fall_on(&s)) {
+                nodes.push(node);
+                continue;
+            }
+            let output = node.output[0].clone();
+            let clipped = format!("{output}_clipped");
+            node.output[0] = clipped.clone();
+            operands[0] = clipped;
+            let mut late = |operator: &str, output: &str, operands: &[String]| {
+                nodes.push(pb::NodeProto {
+                    name: format!("{output}_{operator}"),
+                    op_type: operator.into(),
+                    input: operands.to_vec(),
+                    output: vec![output.into()],
+                    ..Default::default()
+                });
+            };
+            let clip = std::mem::take(&mut node);
+            late("QuantizeLinear", &integers, &operands);
+            operands[0] = integers;
+            late("DequantizeLinear", &output, &operands);
+            nodes.insert(nodes.len() - 2, clip);
+            dequantized.insert(output, operands);
+            continue;
+        }
         if relu {
             // Of integers on one scale: a table that is exact, so that the output is too.
             let [scale, zero] = [1, 2].map(|i| operands.get(i).cloned().unwrap_or_default());
@@ -201,6 +234,74 @@ fn dequantize_late(graph: &mut pb::GraphProto) {
         nodes.push(late);
     }
     graph.node = nodes;
+}
+
+/// Names whose numbers are released and read by nothing else, rearranged at most.
+fn released(graph: &pb::GraphProto) -> HashSet<String> {
+    let mut released: HashSet<String> = graph.output.iter().map(|o| o.name.clone()).collect();
+    let mut computed_with: HashSet<&String> = HashSet::new();
+    for node in graph.node.iter().rev() {
+        // It asks for the order alone.
+        if is(node, "ArgMax") {
+            continue;
+        }
+        let moved = node.domain.is_empty() && moves(&node.op_type) && node.output.len() == 1;
+        let end = moved && node.output.iter().all(|o| released.contains(o));
+        for (i, name) in node.input.iter().enumerate() {
+            if end && i == 0 && !computed_with.contains(name) {
+                released.insert(name.clone());
+            } else {
+                computed_with.insert(name);
+                released.remove(name);
+            }
+        }
+    }
+    released
+}
+
+/// What a Relu or Clip holds its operand to; none is no bound.
+struct Bounds {
+    below: Option<f32>,
+    above: Option<f32>,
+}
+
+impl Bounds {
+    /// Nothing where a bound is no constant.
+    fn of(node: &pb::NodeProto, constants: &HashMap<String, pb::TensorProto>) -> Option<Self> {
+        if is(node, "Relu") {
+            return Some(Self {
+                below: Some(0.0),
+                above: None,
+            });
+        }
+        let attribute = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f);
+        let bound = |i: usize, name: &str| match node.input.get(i).filter(|b| !b.is_empty()) {
+            Some(operand) => number(constants, operand).map(Some),
+            None => Some(attribute(name)),
+        };
+        Some(Self {
+            below: bound(1, "min")?,
+            above: bound(2, "max")?,
+        })
+    }
+
+    /// Whether the type of this scale saturates wherever they bound.
+    fn implied(&self, scale: &Scale) -> bool {
+        let (lo, hi) = scale.element.range();
+        self.below.is_none_or(|b| b <= scale.dequantize(lo))
+            && self.above.is_none_or(|b| b >= scale.dequantize(hi))
+    }
+
+    /// Whether integers of this scale stand for what they leave of such an integer's number.
+    fn fall_on(&self, scale: &Scale) -> bool {
+        let (lo, hi) = scale.element.range();
+        let (least, greatest) = (scale.dequantize(lo), scale.dequantize(hi));
+        let falls = |b: f32| scale.dequantize(scale.quantize(b)) == b;
+        let crossed = matches!((self.below, self.above), (Some(a), Some(b)) if a > b);
+        !crossed
+            && self.below.is_none_or(|b| b <= least || falls(b))
+            && self.above.is_none_or(|b| b >= greatest || falls(b))
+    }
 }
 
 /// Moves QuantizeLinear before the operators that only move elements, so that it meets the operator whose result it
@@ -455,48 +556,36 @@ impl Index {
 
     /// Whether QuantizeLinear saturates wherever this Relu or Clip bounds.
     fn implied(&self, node: &pb::NodeProto, quantize: &pb::NodeProto) -> bool {
-        let Some(scale) = self.scale(quantize) else {
-            return false;
-        };
-        let (lo, hi) = scale.element.range();
-        let (lo, hi) = (scale.dequantize(lo), scale.dequantize(hi));
-        if is(node, "Relu") {
-            return lo >= 0.0;
-        }
-        let attribute = |name: &str| node.attribute.iter().find(|a| a.name == name).map(|a| a.f);
-        let bound = |i: usize, name: &str| match node.input.get(i).filter(|b| !b.is_empty()) {
-            Some(operand) => Some(self.number(operand)),
-            None => attribute(name).map(Some),
-        };
-        let below = bound(1, "min").is_none_or(|b| b.is_some_and(|b| b <= lo));
-        let above = bound(2, "max").is_none_or(|b| b.is_some_and(|b| b >= hi));
-        below && above
+        let bounds = Bounds::of(node, &self.constants);
+        let scale = scale_of(&quantize.input, &self.constants);
+        bounds.zip(scale).is_some_and(|(b, s)| b.implied(&s))
     }
+}
 
-    fn scale(&self, quantize: &pb::NodeProto) -> Option<Scale> {
-        let zero = quantize.input.get(2).filter(|zero| !zero.is_empty());
-        let (zero, element) = match zero {
-            None => (0, Element::Uint8),
-            Some(zero) => {
-                let tensor = self.constants.get(zero)?;
-                let zero = Tensor::decode(tensor).ok()?;
-                (*zero.integers()?.first()?, Element::of(tensor.data_type)?)
-            }
-        };
-        Some(Scale {
-            scale: self.number(quantize.input.get(1)?)?,
-            zero,
-            element,
-        })
-    }
-
-    /// A constant of one element.
-    fn number(&self, name: &str) -> Option<f32> {
-        let tensor = Tensor::decode(self.constants.get(name)?).ok()?;
-        match tensor.numbers()?.as_slice() {
-            [number] => Some(*number as f32),
-            _ => None,
+/// Scale and zero point behind the first of these operands.
+fn scale_of(operands: &[String], constants: &HashMap<String, pb::TensorProto>) -> Option<Scale> {
+    let zero = operands.get(2).filter(|zero| !zero.is_empty());
+    let (zero, element) = match zero {
+        None => (0, Element::Uint8),
+        Some(zero) => {
+            let tensor = constants.get(zero)?;
+            let zero = Tensor::decode(tensor).ok()?;
+            (*zero.integers()?.first()?, Element::of(tensor.data_type)?)
         }
+    };
+    Some(Scale {
+        scale: number(constants, operands.get(1)?)?,
+        zero,
+        element,
+    })
+}
+
+/// A constant of one element.
+fn number(constants: &HashMap<String, pb::TensorProto>, name: &str) -> Option<f32> {
+    let tensor = Tensor::decode(constants.get(name)?).ok()?;
+    match tensor.numbers()?.as_slice() {
+        [number] => Some(*number as f32),
+        _ => None,
     }
 }
 

@@ -95,7 +95,7 @@ pub struct LeafRounding {
 pub struct RoundingDifference {
     /// Name of the requantised tensor.
     pub value: String,
-    /// Number of sums, or pairs of integers.
+    /// Number of sums, of pairs of integers, or of an output's numbers.
     pub count: u64,
     /// What is known of them.
     pub what: String,

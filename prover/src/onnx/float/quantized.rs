@@ -106,11 +106,11 @@ pub(crate) struct SoftmaxRule {
 pub(crate) enum Quantized {
     /// Numbers to integers.
     Quantize(Scale),
-    /// Integers to float32 numbers; element i has scale `(i / inner) mod scales.len()`.
+    /// Integers to float32 numbers; element i has scale `(i / inner) mod scales.len()`, and so for the zero points.
     Dequantize {
         scales: Vec<f32>,
+        zeros: Vec<i64>,
         inner: usize,
-        zero: i64,
     },
     /// A layer of private weights; gives sums.
     Layer(IntegerLayer),
@@ -300,10 +300,11 @@ impl Quantized {
             }
             Self::Dequantize {
                 scales,
+                zeros,
                 inner,
-                zero,
             } => each(&|i, q| {
-                let scale = scales[(i / inner) % scales.len()];
+                let channel = i / inner;
+                let (scale, zero) = (scales[channel % scales.len()], zeros[channel % zeros.len()]);
                 f64::from((q - zero) as f32 * scale)
             }),
             Self::Layer(layer) => layer.eval(inputs[0]),

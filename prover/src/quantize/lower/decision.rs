@@ -35,7 +35,10 @@ impl Lowering<'_> {
         let mut scores = self.tensor(value);
         // Integers of one positive scale are in the order of the numbers that they stand for.
         let integers = self.dequantized(value);
-        let integers = integers.filter(|d| d.scales.iter().all(|s| *s == d.scales[0]));
+        let integers = integers.filter(|d| {
+            let rest = d.scales.iter().zip(&d.zeros);
+            rest.clone().all(|of| of == (&d.scales[0], &d.zeros[0]))
+        });
         if let Some(d) = &integers {
             scores = Fixed {
                 scalars: d.scalars.clone(),
@@ -58,7 +61,7 @@ impl Lowering<'_> {
             };
             if let Some(d) = &integers {
                 // The least integer whose number reaches the level.
-                let reaches = |q: i64| f64::from((q - d.zero) as f32 * d.scales[0]) >= level;
+                let reaches = |q: i64| f64::from((q - d.zeros[0]) as f32 * d.scales[0]) >= level;
                 let interval = self.interval(d.scalars[0]);
                 let domain = (interval.lo as i64, interval.hi as i64);
                 level = least(domain, reaches) as f64;

@@ -334,6 +334,10 @@ impl<'a> Lowering<'a> {
 
     /// Whether the calibration rows stay within what [`Self::narrow`] leaves of a value where it is used.
     fn check_saturation(&self, value: usize, made: &Fixed) -> Result<(), QuantizeError> {
+        // A quantised type saturates by definition, and its scalars are moved by its offset.
+        if matches!(self.graph.values[value].kind, Kind::Quantized(_)) {
+            return Ok(());
+        }
         let widest = made.scalars.iter().map(|&id| self.interval(id).bits());
         let mut bits = widest.max().unwrap_or(0);
         if bits > self.options.activation_bits {
@@ -366,16 +370,22 @@ impl<'a> Lowering<'a> {
         let Fixed { mut scalars, scale } = made;
         let mut affine = None;
         if let Some(dequantized) = self.dequantized(port.value) {
-            let Dequantized { scales, zero, .. } = dequantized;
+            let Dequantized {
+                scales,
+                zeros,
+                scalars: integers,
+            } = self.with_one_zero(dequantized)?;
             let mut scales: Vec<u32> = scales.into_iter().map(f32::to_bits).collect();
             if scales.iter().all(|s| *s == scales[0]) {
                 scales.truncate(1);
             }
-            scalars = dequantized.scalars;
+            scalars = integers;
             affine = Some(OutputKind::Affine {
                 scales,
-                zero_point: zero,
+                zero_point: zeros.first().copied().unwrap_or(0),
             });
+        } else {
+            self.note_float_tail(port.value);
         }
         if let Kind::Quantized(element) = port.kind {
             if element.offset() != 0 {

@@ -25,7 +25,8 @@ pub(crate) struct Dequantized {
     pub(crate) scalars: Vec<ScalarId>,
     /// One for each scalar.
     pub(crate) scales: Vec<f32>,
-    pub(crate) zero: i64,
+    /// One for each scalar.
+    pub(crate) zeros: Vec<i64>,
 }
 
 /// Fractional bits of the exponentials under a softmax.
@@ -48,9 +49,9 @@ impl Lowering<'_> {
             Quantized::Quantize(_) => x.scalars,
             Quantized::Dequantize {
                 scales,
+                zeros,
                 inner,
-                zero,
-            } => return self.dequantize(&x, scales, *inner, zero - offset),
+            } => return self.dequantize(&x, scales, zeros, *inner, offset),
             Quantized::Layer(layer) => self.integer_layer(layer, &x, offset)?,
             Quantized::Convolution(layer) => self.integer_convolution(layer, &x, offset)?,
             Quantized::Sum { windows, zero } => self.sums(windows, &x, offset - zero)?,
@@ -127,15 +128,17 @@ impl Lowering<'_> {
         match &node.op {
             FloatOp::Quantized(Quantized::Dequantize {
                 scales,
+                zeros,
                 inner,
-                zero,
             }) => {
                 let scalars = self.tensor(node.inputs[0]).scalars;
+                let offset = self.offset(node.inputs[0]);
                 let scale = |i: usize| scales[(i / inner) % scales.len()];
+                let zero = |i: usize| zeros[(i / inner) % zeros.len()] - offset;
                 Some(Dequantized {
                     scales: (0..scalars.len()).map(scale).collect(),
+                    zeros: (0..scalars.len()).map(zero).collect(),
                     scalars,
-                    zero: zero - self.offset(node.inputs[0]),
                 })
             }
             FloatOp::Movement(op) if node.inputs.len() == 1 => {
@@ -143,11 +146,63 @@ impl Lowering<'_> {
                 let at = op.indices.iter().map(|&i| i as usize);
                 Some(Dequantized {
                     scalars: at.clone().map(|i| before.scalars[i]).collect(),
-                    scales: at.map(|i| before.scales[i]).collect(),
-                    zero: before.zero,
+                    scales: at.clone().map(|i| before.scales[i]).collect(),
+                    zeros: at.map(|i| before.zeros[i]).collect(),
                 })
             }
             _ => None,
+        }
+    }
+
+    /// The same with one zero point, 0 where there were several.
+    pub(super) fn with_one_zero(&mut self, of: Dequantized) -> Result<Dequantized, QuantizeError> {
+        if of.zeros.iter().all(|zero| *zero == of.zeros[0]) {
+            return Ok(of);
+        }
+        let mut made = Vec::with_capacity(of.scalars.len());
+        for (zero, positions) in grouped(of.zeros.len(), |i| of.zeros[i]) {
+            let operands: Vec<ScalarId> = positions.iter().map(|&i| of.scalars[i]).collect();
+            let centred = Formula {
+                left: 1,
+                constant: -zero,
+                ..Formula::ZERO
+            };
+            let centred = self.local(&operands, &operands, centred)?;
+            made.extend(positions.into_iter().zip(centred));
+        }
+        Ok(Dequantized {
+            scalars: in_order(made),
+            zeros: vec![0; of.zeros.len()],
+            scales: of.scales,
+        })
+    }
+
+    /// Notes an output of a quantised network that float operators compute from dequantised integers.
+    pub(super) fn note_float_tail(&mut self, output: usize) {
+        let float = |id: usize| {
+            let mut at = vec![id];
+            while let Some(id) = at.pop() {
+                let Some(maker) = self.producers[id] else {
+                    continue;
+                };
+                let node = &self.graph.nodes[maker];
+                match &node.op {
+                    FloatOp::Quantized(_) => {}
+                    // One positive scale keeps the order.
+                    FloatOp::Movement(_) | FloatOp::ArgMax { .. } => at.extend(&node.inputs),
+                    _ => return true,
+                }
+            }
+            false
+        };
+        if self.graph.is_quantized() && float(output) {
+            let count = self.tensor(output).scalars.len() as u64;
+            self.note_rounding(
+                output,
+                count,
+                Vec::new(),
+                "numbers are computed from dequantised integers in fixed point, where onnxruntime computes in float32",
+            );
         }
     }
 
@@ -156,13 +211,18 @@ impl Lowering<'_> {
         &mut self,
         x: &Fixed,
         scales: &[f32],
+        zeros: &[i64],
         inner: usize,
-        zero: i64,
+        offset: i64,
     ) -> Result<Fixed, QuantizeError> {
         let target = self.options.scale_bits + 8;
         let mut made = Vec::with_capacity(x.scalars.len());
-        let scale = |i: usize| scales[(i / inner) % scales.len()].to_bits();
-        for (bits, positions) in grouped(x.scalars.len(), scale) {
+        let rule = |i: usize| {
+            let channel = i / inner;
+            let zero = zeros[channel % zeros.len()] - offset;
+            (scales[channel % scales.len()].to_bits(), zero)
+        };
+        for ((bits, zero), positions) in grouped(x.scalars.len(), rule) {
             // The scale is factor 2^-(target + shift), exactly unless it is very small.
             let value = f64::from(f32::from_bits(bits));
             let exact = |shift: &u32| (value * 2f64.powi((target + shift) as i32)).fract() == 0.0;

@@ -88,17 +88,11 @@ pub(in super::super) fn import(
                     "QuantizeLinear before it",
                 ));
             }
-            let &[zero] = channels.zeros.as_slice() else {
-                return Err(OpError::unsupported(
-                    "zero points for each channel of activations",
-                    "one zero point",
-                ));
-            };
             let (shape, row_axis) = (value.shape.clone(), value.row_axis);
             let op = Quantized::Dequantize {
                 scales: channels.scales,
+                zeros: channels.zeros,
                 inner: channels.inner,
-                zero,
             };
             let made = push(b, op, &[id], shape, row_axis, Kind::Number)?;
             Ok(vec![Operand::Activation(made)])

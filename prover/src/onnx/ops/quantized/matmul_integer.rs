@@ -34,7 +34,7 @@ pub(in super::super) fn to_float(
     let op = Quantized::Dequantize {
         scales: weights.scales.iter().map(|w| x.scale * w).collect(),
         inner: 1,
-        zero: 0,
+        zeros: vec![0],
     };
     let made = push(b, op, &[sums], shape, row_axis, Kind::Number)?;
     Ok(vec![Operand::Activation(made)])

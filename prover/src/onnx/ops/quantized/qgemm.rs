@@ -51,7 +51,7 @@ pub(in super::super) fn import(
         let op = Quantized::Dequantize {
             scales: factors,
             inner: 1,
-            zero: 0,
+            zeros: vec![0],
         };
         let made = push(b, op, &[sums], shape, row_axis, Kind::Number)?;
         return Ok(vec![Operand::Activation(made)]);

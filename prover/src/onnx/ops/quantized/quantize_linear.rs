@@ -73,13 +73,13 @@ fn requantised(b: &mut Builder, x: ValueId, to: Scale) -> Result<Option<Operand>
             FloatOp::Movement(op) if maker.inputs.len() == 1 => {
                 moves.push((op.indices.clone(), at));
             }
-            FloatOp::Quantized(Quantized::Dequantize { scales, zero, .. }) => {
-                let (&[scale], Kind::Quantized(element)) =
-                    (scales.as_slice(), &b.value(input).kind)
+            FloatOp::Quantized(Quantized::Dequantize { scales, zeros, .. }) => {
+                let (&[scale], &[zero], Kind::Quantized(element)) =
+                    (scales.as_slice(), zeros.as_slice(), &b.value(input).kind)
                 else {
                     return Ok(None);
                 };
-                let (zero, element) = (*zero, *element);
+                let element = *element;
                 at = input;
                 break Scale {
                     scale,

@@ -415,3 +415,100 @@ fn what_is_no_function_of_integers_is_refused() {
         other => panic!("{other:?}"),
     }
 }
+
+/// y_q, dequantised, through a Clip or Relu and a Flatten to the output y.
+fn bounded(operator: &str, bounds: &[(&str, f32)]) -> Graph {
+    let mut model = quantised(2, 0.25).node(
+        "DequantizeLinear",
+        &["x_q", "x_scale", "x_zero"],
+        "x_d",
+        &[],
+    );
+    let mut operands = vec!["x_d"];
+    for (name, bound) in bounds {
+        model = model.floats(name, &[], &[*bound]);
+        operands.push(name);
+    }
+    let model = model
+        .node(operator, &operands, "c", &[])
+        .node("Flatten", &["c"], "y", &[])
+        .output("y", FLOAT);
+    graph(model)
+}
+
+#[test]
+fn clip_behind_the_last_integers_is_exact_where_its_bounds_fall_on_them() {
+    for (bounds, expected) in [
+        (&[("lo", -0.5), ("hi", 6.0)][..], [-0.5, 6.0]),
+        (&[("lo", 0.0)], [0.0, 63.0]),
+        // Beyond the type: nothing to clip.
+        (&[("lo", -1.1), ("hi", 1e9)], [-0.75, 63.0]),
+    ] {
+        let graph = bounded("Clip", bounds);
+        assert_eq!(outputs(&graph, &[-1e9, 1e9]), expected);
+        assert_eq!(outputs(&graph, &[0.25, 1.5]), [0.25, 1.5]);
+        let quantized = quantize(&graph, &[], &QuantizeOptions::default()).unwrap();
+        let kind = &quantized.model.skeleton.outputs[0].kind;
+        assert!(matches!(kind, OutputKind::Affine { .. }), "{kind:?}");
+        assert!(quantized.roundings.is_empty());
+    }
+    let relu = bounded("Relu", &[]);
+    assert_eq!(outputs(&relu, &[-1e9, 1e9]), [0.0, 63.0]);
+}
+
+#[test]
+fn other_float_operators_behind_the_last_integers_are_noted() {
+    // 6.1 is no multiple of 0.25.
+    let graph = bounded("Clip", &[("lo", 0.0), ("hi", 6.1)]);
+    let quantized = quantize(&graph, &[], &QuantizeOptions::default()).unwrap();
+    let [noted] = quantized.roundings.as_slice() else {
+        panic!("{:?}", quantized.roundings)
+    };
+    assert_eq!((noted.value.as_str(), noted.count), ("c", 2));
+    assert!(noted.what.contains("fixed point"), "{}", noted.what);
+}
+
+#[test]
+fn channels_of_activations_may_have_zero_points_of_their_own() {
+    let model = quantised(2, 0.25)
+        .floats("scales", &[2], &[0.5, 0.125])
+        .typed("zeros", UINT8, &[2], &[1, 7])
+        .node(
+            "DequantizeLinear",
+            &["x_q", "scales", "zeros"],
+            "y",
+            &[("axis", Int(1))],
+        )
+        .output("y", FLOAT);
+    // Integers 3 and 5.
+    assert_eq!(outputs(&graph(model), &[0.0, 0.5]), [1.0, -0.25]);
+}
+
+#[test]
+fn unsigned_integers_above_127_fit_their_type() {
+    let graph = graph(quantised(1, 0.25).output("x_q", UINT8));
+    let quantized = quantize(&graph, &[vec![vec![60.0]]], &QuantizeOptions::default());
+    let model = quantized.unwrap_or_else(|e| panic!("{e}")).model;
+    let (q, saturated) = quantize_input(&model.skeleton.inputs[0], 0, 60.0).unwrap();
+    assert!(!saturated);
+    assert_eq!(
+        model.outputs_of(&model.eval(&[q]))[0].values,
+        Values::Integers(vec![243])
+    );
+}
+
+#[test]
+fn a_mean_that_onnxruntime_keeps_in_float32_is_refused_by_name() {
+    let model = quantised(2, 0.25)
+        .node(
+            "DequantizeLinear",
+            &["x_q", "x_scale", "x_zero"],
+            "x_d",
+            &[],
+        )
+        .node("Relu", &["x_d"], "r", &[])
+        .node("ReduceMean", &["r"], "m", &[("axes", Ints(&[1]))])
+        .node("QuantizeLinear", &["m", "y_scale", "y_zero"], "y_q", &[]);
+    let sentence = refusal(released(model));
+    assert!(sentence.contains("keeps in float32"), "{sentence}");
+}
