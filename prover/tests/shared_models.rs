@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clearproof_prover::onnx;
 use clearproof_prover::quantize::skeleton::{IntegerModel, Op};
-use clearproof_prover::quantize::{quantize, quantize_input, QuantizeOptions, Values};
+use clearproof_prover::quantize::{quantize, quantize_input, report, QuantizeOptions, Values};
 use serde_json::Value;
 
 /// Requirement: greatest absolute error of an output at default settings; for a regression whose targets
@@ -362,5 +362,74 @@ mod quantised {
         q_cnn_dynamic
         q_mlp_dynamic
         q_resnetish_dynamic
+    }
+}
+
+/// Measured errors lie below the stated bounds; `looseness`: the bound to first order is at most so many times the
+/// measured error.
+fn bounded(name: &str, calibrated: bool, looseness: f64) {
+    let Some(models) = models() else { return };
+    let folder = models.join(name);
+    let bytes = std::fs::read(folder.join("model.onnx")).expect("model.onnx");
+    let graph = onnx::load(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let (rows, _) = case(&folder);
+    let rows = if calibrated {
+        &rows[..rows.len().min(64)]
+    } else {
+        &[]
+    };
+    let report = report(&bytes, &graph, rows, &QuantizeOptions::default())
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert_eq!(report.error_bound_rows, report.rows, "{name}");
+    let numbers = report.outputs.iter().filter(|o| o.greatest > 0.0);
+    for output in numbers {
+        let stated = |bound: Option<f64>| bound.unwrap_or_else(|| panic!("{name}: no bound"));
+        let bound = output.error_bound.unwrap_or_default();
+        let (first, rows) = (stated(bound.first_order), stated(bound.over_rows));
+        let measured = output.max_abs;
+        println!(
+            "{name} {}: measured {measured:.2e}, to first order {first:.2e}, over rows {rows:.2e}, over the range {:?}",
+            output.name, bound.over_range
+        );
+        // The reference itself sums in float32.
+        let float32 = 2e-6 * output.greatest.max(1.0);
+        assert!(measured <= rows + float32, "{name}: {measured} > {rows}");
+        assert!(measured <= first + float32, "{name}: {measured} > {first}");
+        assert!(
+            first <= looseness * (measured + float32),
+            "{name}: {first} of {measured}"
+        );
+        if let Some(range) = bound.over_range {
+            assert!(
+                rows <= range,
+                "{name}: {rows} over rows, {range} over the range"
+            );
+        }
+    }
+}
+
+#[test]
+fn stated_error_bounds_hold() {
+    for name in [
+        "anchor_mlp_small",
+        "anchor_mlp_medium",
+        "torch_mlp_legacy_dynb",
+        "mlp_digits",
+        "logreg_iris",
+        "torch_cnn_legacy_dynb",
+        "torch_lstm_legacy_dynb",
+        "torch_gru_dyn_dynb",
+        "torch_transformer_legacy_dynb",
+    ] {
+        for calibrated in [false, true] {
+            bounded(name, calibrated, 1000.0);
+        }
+    }
+}
+
+#[test]
+fn exact_models_state_no_error() {
+    for name in ["rfr10d5", "xgbr", "q_mlp_qdq_u8s8", "q_cnn_qdq_s8s8_pc"] {
+        bounded(name, false, 1.0);
     }
 }

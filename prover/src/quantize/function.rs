@@ -153,7 +153,7 @@ impl Curve {
         }
     }
 
-    fn eval(self, x: f64) -> f64 {
+    pub(crate) fn eval(self, x: f64) -> f64 {
         match self {
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Self::Tanh => x.tanh(),
@@ -194,7 +194,7 @@ impl Curve {
     }
 
     /// A bound of `|f''|` over [a, b].
-    fn curvature(self, a: f64, b: f64) -> f64 {
+    pub(crate) fn curvature(self, a: f64, b: f64) -> f64 {
         match self {
             Self::Exponential => b.exp(),
             Self::Log => a.powi(-2),
@@ -229,15 +229,15 @@ impl Curve {
         }
     }
 
-    /// The table from operands with `in_bits` fractional bits to results with `out_bits`, and its error; over
-    /// one span of the domain, or all of it.
+    /// The table from operands with `in_bits` fractional bits to results with `out_bits`, its error, and what it is
+    /// less than the function by; over one span of the domain, or all of it.
     pub(crate) fn table(
         self,
         span: Option<Span>,
         in_bits: u32,
         out_bits: u32,
         log_segments: u32,
-    ) -> (FunctionTable, FunctionError) {
+    ) -> (FunctionTable, FunctionError, f64) {
         let Span {
             lo,
             width_bits,
@@ -302,6 +302,7 @@ impl Curve {
                 segments: count as usize,
                 max_abs,
             },
+            base,
         )
     }
 
@@ -357,7 +358,7 @@ mod tests {
             (Curve::Exp, 20, 3.0e-4),
         ] {
             for in_bits in [12, 16, 20] {
-                let (table, error) = curve.table(None, in_bits, out_bits, 8);
+                let (table, error, _) = curve.table(None, in_bits, out_bits, 8);
                 assert!(table.segments.len().is_power_of_two());
                 assert!(
                     error.max_abs < bound,
@@ -370,7 +371,7 @@ mod tests {
 
     #[test]
     fn exp_is_positive_and_reaches_one() {
-        let (table, _) = Curve::Exp.table(None, 12, 20, 8);
+        let (table, ..) = Curve::Exp.table(None, 12, 20, 8);
         assert!(table.image().unwrap().lo >= 1);
         assert_eq!(table.domain(), (1 - (16 << 12), 0));
         assert!((table.at(0) - (1 << 20)).abs() < 300);

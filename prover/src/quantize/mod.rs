@@ -5,9 +5,11 @@
 //! are equal; those derive from the weights' magnitudes only as whole powers of two.
 
 mod calibrate;
+mod deviations;
 mod encoding;
 mod error;
 mod features;
+mod forward_error;
 mod function;
 mod input;
 mod interpreter;
@@ -17,6 +19,7 @@ mod positions;
 mod prune;
 pub mod ranges;
 mod report;
+mod sensitivity;
 mod shape;
 pub mod skeleton;
 mod steps;
@@ -31,8 +34,8 @@ pub(crate) use interpreter::{convolution, walk};
 pub use interpreter::{OutputValue, Values};
 pub use options::QuantizeOptions;
 pub use report::{
-    report, DecisionAgreement, LeafRounding, OutputError, Reference, Report, RoundingDifference,
-    RowSource,
+    report, DecisionAgreement, ErrorBound, LeafRounding, OutputError, Reference, Report,
+    RoundingDifference, RowSource,
 };
 
 use calibrate::{lifted, Statistics};
@@ -56,6 +59,8 @@ pub struct Quantized {
     pub leaves: Vec<LeafRounding>,
     /// Where a quantised network's integers may differ from onnxruntime's.
     pub roundings: Vec<RoundingDifference>,
+    /// Where its operations depart from the float graph.
+    pub(crate) deviations: deviations::Deviations,
 }
 
 /// Least width of the biases of quantised layers.
@@ -209,6 +214,7 @@ fn lower_twice(
         function_errors,
         leaves,
         roundings,
+        deviations,
         ..
     } = lower::lower(graph, inputs, seen, widths.clone(), options, reveal)?;
     let quantized = Quantized {
@@ -216,6 +222,7 @@ fn lower_twice(
         functions: function_errors,
         leaves,
         roundings,
+        deviations,
     };
     Ok((quantized, widths))
 }

@@ -4,8 +4,14 @@ use std::collections::BTreeMap;
 
 use super::skeleton::{IntegerModel, Op, ScalarId};
 
-/// Removes dead operations, their weights, and unused function tables; tells which tables stay.
-pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
+/// What stays.
+pub(crate) struct Kept {
+    pub(crate) ops: Vec<bool>,
+    pub(crate) tables: Vec<bool>,
+}
+
+/// Removes dead operations, their weights, and unused function tables.
+pub(crate) fn prune(model: &mut IntegerModel) -> Kept {
     let skeleton = &mut model.skeleton;
     let inputs = skeleton.input_len();
     let firsts = skeleton.firsts();
@@ -66,7 +72,7 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
     // New number of each entry of the linear weights.
     let mut renamed: Vec<u32> = Vec::new();
     let ops = std::mem::take(&mut skeleton.ops);
-    for (mut op, keep) in ops.into_iter().zip(keep) {
+    for (mut op, &keep) in ops.into_iter().zip(&keep) {
         let weights = match op {
             Op::Linear { .. } | Op::Convolution { .. } => {
                 renamed.push(linear.len() as u32);
@@ -102,14 +108,14 @@ pub(crate) fn prune(model: &mut IntegerModel) -> Vec<bool> {
     model.weights.linear = linear;
     model.weights.diagonal = diagonal;
     model.weights.forests = forests;
-    let kept: Vec<bool> = (0..skeleton.functions.len() as u32)
+    let tables: Vec<bool> = (0..skeleton.functions.len() as u32)
         .map(|i| tables.contains_key(&i))
         .collect();
-    let mut keep = kept.iter();
-    skeleton.functions.retain(|_| keep.next() == Some(&true));
+    let mut stays = tables.iter();
+    skeleton.functions.retain(|_| stays.next() == Some(&true));
     let outputs = skeleton.outputs.iter_mut().flat_map(|o| &mut o.scalars);
     for id in outputs.chain(&mut skeleton.released) {
         *id = number[*id as usize];
     }
-    kept
+    Kept { ops: keep, tables }
 }

@@ -3,16 +3,18 @@
 //! Claims nothing beyond the rows it names: calibration rows where there are some, else rows drawn uniformly
 //! from [-1, 1] (or the declared range where that is smaller) by a fixed generator, which say little about
 //! real data. Per output: greatest and mean absolute error against the named reference, and how often
-//! the greatest element agrees.
+//! the greatest element agrees. Beside what is measured, [`ErrorBound`] states what forward_error.rs proves.
 
 use serde::{Deserialize, Serialize};
 
+use super::deviations::Deviations;
+use super::forward_error::{self, Bounded};
 use super::function::FunctionError;
 use super::input::quantize_input;
 use super::interpreter::Values;
-use super::skeleton::{InputEncoding, InputSpec, IntegerModel, Reveal};
+use super::skeleton::{InputEncoding, InputSpec, IntegerModel, OutputKind, Reveal};
 use super::{quantize_revealing, QuantizeError, QuantizeOptions, Quantized, Row};
-use crate::onnx::{self, Graph};
+use crate::onnx::{self, Graph, Kind};
 
 /// What the integer model is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,22 @@ pub struct OutputError {
     pub greatest: f64,
     /// Rows on which the greatest element is the same, or the label or index is.
     pub argmax_agreements: usize,
+    /// Bounds of the absolute error; absent for labels and indices, and where none can be stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_bound: Option<ErrorBound>,
+}
+
+/// Bounds of the distance between an output's numbers and the float model's in exact arithmetic: every rounding of
+/// inputs, weights and intermediate results and every table's error, carried through the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ErrorBound {
+    /// To first order over the rows: what all roundings together may reach the output by, at each row's derivatives.
+    /// Leaves out products of errors and branches that errors change.
+    pub first_order: Option<f64>,
+    /// Over the rows, with nothing left out. Says nothing of other rows.
+    pub over_rows: Option<f64>,
+    /// Over every input of the declared range. Loose; absent where nothing is known of some such input.
+    pub over_range: Option<f64>,
 }
 
 /// What `report.json` holds about the error.
@@ -62,6 +80,12 @@ pub struct Report {
     pub rows: usize,
     /// Per output.
     pub outputs: Vec<OutputError>,
+    /// Number of rows, the first, that error bounds over rows hold for.
+    #[serde(default)]
+    pub error_bound_rows: usize,
+    /// Why no error bounds are stated, where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_bound_note: Option<String>,
     /// How the decision reads, and rows on which it agrees with the reference's; absent where the model
     /// has no single decision.
     pub decision: Option<DecisionAgreement>,
@@ -112,6 +136,15 @@ pub struct DecisionAgreement {
     pub agreements: usize,
 }
 
+/// Rows for which error bounds are stated, at most.
+const BOUND_ROWS: usize = 64;
+
+/// Numbers of outputs whose derivatives are taken, at most.
+const MAX_DIFFERENTIATED: usize = 256;
+
+/// Multiplications that error bounds over rows are worth.
+const BOUND_WORK: usize = 1 << 32;
+
 /// Number of rows drawn when none are given.
 const SYNTHETIC_ROWS: usize = 64;
 
@@ -130,6 +163,7 @@ pub fn report(
         functions,
         leaves,
         roundings,
+        deviations,
     } = quantize_revealing(graph, calibration, options, Reveal::Outputs)?;
     let decision = quantize_revealing(graph, calibration, options, Reveal::Decision).ok();
     let synthetic;
@@ -172,6 +206,7 @@ pub fn report(
             mean_abs: 0.0,
             greatest: 0.0,
             argmax_agreements: 0,
+            error_bound: None,
         })
         .collect();
     let mut agreements = 0;
@@ -216,12 +251,43 @@ pub fn report(
             agreements += usize::from(got == float_decision(graph, outputs, options.threshold));
         }
     }
+    // 3. What is proven.
+    let mut error_bound_rows = 0;
+    let error_bound_note = if graph.is_quantized() {
+        error_bound_rows = rows.len();
+        // Equal to the float graph, unless noted otherwise.
+        let exact = ErrorBound {
+            first_order: Some(0.0),
+            over_rows: Some(0.0),
+            over_range: Some(0.0),
+        };
+        for (error, spec) in outputs.iter_mut().zip(&model.skeleton.outputs) {
+            let affine = matches!(spec.kind, OutputKind::Affine { .. });
+            error.error_bound = (affine && roundings.is_empty()).then_some(exact);
+        }
+        (!roundings.is_empty()).then(|| "integers may differ as roundings says".to_owned())
+    } else {
+        let obstacle = forward_error::obstacle(graph);
+        if obstacle.is_none() {
+            let passes = 1 + numbers(&model);
+            let worth = BOUND_WORK / forward_error::work(&model).saturating_mul(passes).max(1);
+            error_bound_rows = rows.len().min(BOUND_ROWS).min(worth.max(1));
+            let rows = &rows[..error_bound_rows];
+            let bounds = error_bounds(graph, &model, &deviations, rows);
+            for (error, bound) in outputs.iter_mut().zip(bounds) {
+                error.error_bound = Some(bound).filter(|b| *b != ErrorBound::default());
+            }
+        }
+        obstacle
+    };
     Ok(Report {
         reference,
         reference_note,
         rows_from,
         rows: rows.len(),
         outputs,
+        error_bound_rows,
+        error_bound_note,
         decision: decision.map(|d| DecisionAgreement {
             decision: d.model.skeleton.decision,
             agreements,
@@ -232,6 +298,84 @@ pub fn report(
         saturated_inputs,
         input_rounding: input_rounding(graph).into(),
     })
+}
+
+/// The bounds of each output over these rows and over the declared range.
+fn error_bounds(
+    graph: &Graph,
+    model: &IntegerModel,
+    deviations: &Deviations,
+    rows: &[Row],
+) -> Vec<ErrorBound> {
+    let none = ErrorBound {
+        first_order: Some(0.0),
+        over_rows: Some(0.0),
+        over_range: None,
+    };
+    let mut all = vec![none; model.skeleton.outputs.len()];
+    let greater = |all: &mut Option<f64>, one: Option<f64>| {
+        *all = all.zip(one).map(|(a, b)| a.max(b));
+    };
+    let differentiable = numbers(model) <= MAX_DIFFERENTIATED;
+    for row in rows {
+        let (integers, _) = integers(model, row);
+        let scalars = model.eval(&integers);
+        let inputs = row_inputs(graph, &model.skeleton.inputs, row, &integers);
+        let bounded = forward_error::propagate(model, deviations, inputs.clone(), Some(&scalars));
+        let bounds = forward_error::of_outputs(model, &bounded);
+        let first_order = match differentiable {
+            true => forward_error::first_order(model, deviations, inputs, &scalars),
+            false => vec![None; all.len()],
+        };
+        for ((all, bound), first_order) in all.iter_mut().zip(bounds).zip(first_order) {
+            greater(&mut all.over_rows, bound);
+            greater(&mut all.first_order, first_order);
+        }
+    }
+    let specs = model.skeleton.inputs.iter().zip(&graph.inputs);
+    let range = specs.flat_map(|(spec, port)| {
+        let limit = 2f64.powi(spec.range_bits as i32);
+        let rounded = spec.encoding == InputEncoding::Fixed && port.kind == Kind::Number;
+        let one = Bounded {
+            lo: -limit,
+            hi: limit - 1.0,
+            error: if rounded { 0.5 } else { 0.0 },
+        };
+        vec![one; port.len()]
+    });
+    let bounded = forward_error::propagate(model, deviations, range.collect(), None);
+    let over_range = forward_error::of_outputs(model, &bounded);
+    for (all, range) in all.iter_mut().zip(over_range) {
+        all.over_range = range;
+    }
+    all
+}
+
+/// Numbers of outputs in fixed point.
+fn numbers(model: &IntegerModel) -> usize {
+    let outputs = model.skeleton.outputs.iter();
+    let fixed = outputs.filter(|output| matches!(output.kind, OutputKind::Fixed { .. }));
+    fixed.map(|output| output.scalars.len()).sum()
+}
+
+/// A row's integers with what its numbers were rounded by.
+fn row_inputs(graph: &Graph, specs: &[InputSpec], row: &Row, integers: &[i64]) -> Vec<Bounded> {
+    let mut integers = integers.iter();
+    let mut inputs = Vec::with_capacity(integers.len());
+    for ((port, spec), values) in graph.inputs.iter().zip(specs).zip(row) {
+        for (i, v) in port.replaced(values).into_iter().enumerate() {
+            let q = *integers.next().expect("one integer for each number") as f64;
+            let exponent = spec.exponents.get(i).copied().unwrap_or(0);
+            let exact = v * 2f64.powi(spec.scale_bits as i32 - exponent);
+            let fixed = spec.encoding == InputEncoding::Fixed;
+            inputs.push(Bounded {
+                lo: q,
+                hi: q,
+                error: if fixed { (q - exact).abs() } else { 0.0 },
+            });
+        }
+    }
+    inputs
 }
 
 fn input_rounding(graph: &Graph) -> &'static str {

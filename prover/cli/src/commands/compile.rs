@@ -123,6 +123,12 @@ fn summary(out: &Path, artifact: &Artifact, error: &Report) -> String {
                 RowSource::Synthetic => "random",
             }
         );
+        if let Some(first_order) = output.error_bound.and_then(|bound| bound.first_order) {
+            text += &format!(
+                "    roundings add up to {first_order:.2e} at most, to first order, at {} of them\n",
+                error.error_bound_rows
+            );
+        }
     }
     if let Some(decision) = &error.decision {
         text += &format!(

@@ -40,6 +40,7 @@ impl Lowering<'_> {
             weights: self.integer_weights(&scale, bits)?,
             biases: self.integer_biases(&offset, x.scale + bits)?,
         };
+        self.note_weights(&weights, (&scale, bits), (&offset, x.scale + bits));
         self.weights.diagonal.push(weights);
         let scalars = self.emit(Op::Diagonal {
             inputs: x.scalars,
@@ -113,10 +114,12 @@ impl Lowering<'_> {
         let taps = numbers.len().div_ceil(outputs);
         let mut weights = self.integer_weights(numbers, bits)?;
         weights.resize(outputs * taps, 0);
-        self.weights.linear.push(LinearWeights {
+        let weights = LinearWeights {
             weights,
             biases: vec![0; outputs],
-        });
+        };
+        self.note_weights(&weights, (numbers, bits), (&[], 0));
+        self.weights.linear.push(weights);
         let mut scalars = self.emit(Op::Convolution {
             inputs: one,
             outputs: outputs as u32,

@@ -4,6 +4,7 @@
 //! `round_shift(l r, min(f_l, f_r))` at max(f_l, f_r). Greatest: `r + relu(l - r)`, exact. Quotient: see
 //! quotient.rs and remainder.rs. Logic on bits: `l r`, `l + r - l r`, `l + r - 2 l r`, exact.
 
+use super::super::deviations::Saturation;
 use super::super::error::QuantizeError;
 use super::super::skeleton::Activation;
 use super::{Fixed, Formula, Lowering};
@@ -67,8 +68,11 @@ impl Lowering<'_> {
     /// The tensor clamped so that a product of two such, less `shift` bits, has at most 60.
     pub(super) fn as_factor(&mut self, t: &Fixed, shift: u32) -> Result<Fixed, QuantizeError> {
         let bound = 1i64 << (30 + shift / 2).min(60);
+        let next = self.ops.len();
+        let scalars = self.clamp_where_needed(&t.scalars, -bound, bound)?;
+        self.saturates(next, Saturation::Excess);
         Ok(Fixed {
-            scalars: self.clamp_where_needed(&t.scalars, -bound, bound)?,
+            scalars,
             scale: t.scale,
         })
     }
@@ -101,8 +105,11 @@ impl Lowering<'_> {
         (factor, offset): (f64, f64),
         bits: u32,
     ) -> Result<Fixed, QuantizeError> {
-        let factor = (factor * 2f64.powi(bits as i32)).round();
-        let constant = (offset * 2f64.powi((bits + x.scale) as i32)).round();
+        let exact = (
+            factor * 2f64.powi(bits as i32),
+            offset * 2f64.powi((bits + x.scale) as i32),
+        );
+        let (factor, constant) = (exact.0.round(), exact.1.round());
         let greatest = 2f64.powi(61);
         if !(factor.abs() < 2f64.powi(31) && constant.abs() < greatest) {
             return Err(self.refuse("a constant is too great"));
@@ -113,8 +120,10 @@ impl Lowering<'_> {
             shift: bits,
             ..Formula::ZERO
         };
+        let scalars = self.local(&x.scalars, &x.scalars, formula)?;
+        self.rounded(factor - exact.0, constant - exact.1);
         Ok(Fixed {
-            scalars: self.local(&x.scalars, &x.scalars, formula)?,
+            scalars,
             scale: x.scale,
         })
     }

@@ -155,6 +155,7 @@ impl Lowering<'_> {
             .collect();
         let total = self.total(terms)?;
         let denominators = x.iter().flat_map(|_| total.iter().copied()).collect();
+        self.deviations.fractions.insert(self.ops.len());
         let quotients = self.emit(Op::Divide {
             numerators: e,
             denominators,

@@ -114,6 +114,9 @@ impl Lowering<'_> {
             };
             let right = terms.get(1).unwrap_or(&terms[0]);
             sums.push(self.local(&terms[0], right, formula)?);
+            if bits > 0 {
+                self.rounded(0.5, 0.0);
+            }
         }
         let sum = self.total(sums)?;
         if bits == 0 {

@@ -109,10 +109,12 @@ impl Lowering<'_> {
                 limit: MAX_WEIGHTS,
             });
         }
-        self.weights.linear.push(LinearWeights {
+        let weights = LinearWeights {
             biases: self.integer_biases(&bias, x.scale + s + d)?,
             weights: integers,
-        });
+        };
+        self.note_weights(&weights, (&op.weights, s + d), (&op.bias, x.scale + s + d));
+        self.weights.linear.push(weights);
         let scalars = self.emit(Op::Convolution {
             inputs: x.scalars,
             outputs: op.outputs as u32,

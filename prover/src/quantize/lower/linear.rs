@@ -32,6 +32,7 @@ impl Lowering<'_> {
             biases: self.integer_biases(&bias, x.scale + bits)?,
             weights: integers,
         };
+        self.note_weights(&weights, (&op.weights, bits), (&op.bias, x.scale + bits));
         self.weight_count = self.weight_count.saturating_add(op.weights.len());
         if self.weight_count > MAX_WEIGHTS {
             return Err(QuantizeError::Limit {

@@ -29,6 +29,7 @@ mod weights;
 
 use std::collections::HashMap;
 
+use super::deviations::{ConstantErrors, Deviations, Saturation, WeightErrors};
 use super::error::QuantizeError;
 use super::function::{Curve, FunctionError, Span};
 use super::options::QuantizeOptions;
@@ -86,6 +87,7 @@ pub(crate) struct Lowered {
     pub(crate) function_errors: Vec<FunctionError>,
     pub(crate) leaves: Vec<LeafRounding>,
     pub(crate) roundings: Vec<RoundingDifference>,
+    pub(crate) deviations: Deviations,
     /// The greatest bias of each layer, those included that nothing needs: `b` or `-b - 1`.
     pub(crate) biases: Vec<i64>,
 }
@@ -106,6 +108,8 @@ pub(crate) struct Lowering<'a> {
     leaves: Vec<LeafRounding>,
     /// Where a quantised network's rounding is not onnxruntime's.
     roundings: Vec<RoundingDifference>,
+    /// Where the operations depart from the float graph.
+    deviations: Deviations,
     tables: HashMap<(Curve, Option<Span>, u32, u32), u32>,
     weights: PrivateWeights,
     weight_count: usize,
@@ -195,9 +199,9 @@ pub(crate) fn lower(
         weights: lowering.weights,
     };
     let kept = super::prune::prune(&mut model);
-    let errors = lowering.function_errors.into_iter().zip(kept);
+    let errors = lowering.function_errors.into_iter().zip(&kept.tables);
     let function_errors = errors
-        .filter(|(_, kept)| *kept)
+        .filter(|(_, kept)| **kept)
         .map(|(error, _)| error)
         .collect();
     Ok(Lowered {
@@ -205,6 +209,7 @@ pub(crate) fn lower(
         function_errors,
         leaves: lowering.leaves,
         roundings: lowering.roundings,
+        deviations: lowering.deviations.pruned(&kept.ops, &kept.tables),
         biases,
     })
 }
@@ -241,6 +246,7 @@ impl<'a> Lowering<'a> {
             function_errors: Vec::new(),
             leaves: Vec::new(),
             roundings: Vec::new(),
+            deviations: Deviations::default(),
             tables: HashMap::new(),
             weights: PrivateWeights::default(),
             weight_count: 0,
@@ -449,6 +455,35 @@ impl<'a> Lowering<'a> {
         Ok((first..self.intervals.len() as ScalarId).collect())
     }
 
+    /// Notes how the weights of the next operation are rounded, given with their fractional bits.
+    pub(crate) fn note_weights(
+        &mut self,
+        integers: &LinearWeights,
+        weights: (&[f64], u32),
+        biases: (&[f64], u32),
+    ) {
+        let errors = WeightErrors::of(integers, weights, biases);
+        self.deviations.weights.insert(self.ops.len(), errors);
+    }
+
+    /// Notes what the public factors and the constant of the last operation are rounded by, in units, if they are.
+    pub(crate) fn rounded(&mut self, factor: f64, constant: f64) {
+        if factor != 0.0 || constant != 0.0 {
+            let errors = ConstantErrors {
+                factor: factor.abs(),
+                constant: constant.abs(),
+            };
+            self.deviations.constants.insert(self.ops.len() - 1, errors);
+        }
+    }
+
+    /// Notes that this operation, if it was made, is a clamp that the float graph does not have.
+    pub(crate) fn saturates(&mut self, number: usize, how: Saturation) {
+        if number < self.ops.len() {
+            self.deviations.saturations.insert(number, how);
+        }
+    }
+
     /// `formula` on each pair of operands.
     pub(crate) fn local(
         &mut self,
@@ -525,7 +560,9 @@ impl<'a> Lowering<'a> {
         wide.dedup();
         if !wide.is_empty() {
             let bound = 1i64 << self.narrow_bits(tensor.scale);
+            let next = self.ops.len();
             let made = self.clamp(&wide, -bound, bound)?;
+            self.saturates(next, Saturation::Excess);
             self.narrowed.extend(wide.into_iter().zip(made));
         }
         let scalars = tensor

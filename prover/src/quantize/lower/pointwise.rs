@@ -58,6 +58,8 @@ impl Lowering<'_> {
                     ..Formula::ZERO
                 };
                 let scalars = self.local(&x.scalars, &positive, blend)?;
+                // Off by (rounded - exact)(x - relu(x)): by both operands at most.
+                self.rounded(0.5, 0.0);
                 Ok(Fixed {
                     scalars,
                     scale: x.scale,
@@ -84,7 +86,11 @@ impl Lowering<'_> {
                 };
                 let (lo, hi) = (lo.map_or(-open, bound), hi.map_or(open, bound));
                 // min(max(x, lo), hi) is hi wherever the bounds cross.
+                let next = self.ops.len();
                 let scalars = self.clamp_where_needed(&x.scalars, lo.min(hi), hi)?;
+                if self.ops.len() > next {
+                    self.rounded(0.0, 0.5);
+                }
                 Ok(Fixed {
                     scalars,
                     scale: x.scale,

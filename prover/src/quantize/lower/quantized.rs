@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::super::deviations::TableError;
 use super::super::error::QuantizeError;
 use super::super::function::FunctionError;
 use super::super::report::RoundingDifference;
@@ -612,11 +613,13 @@ impl Lowering<'_> {
         };
         let known = self.functions.iter().position(|known| *known == table);
         let number = known.unwrap_or_else(|| {
-            self.function_errors.push(FunctionError {
+            let error = FunctionError {
                 name: table.name.clone(),
                 segments: table.segments.len(),
                 max_abs,
-            });
+            };
+            self.deviations.tables.push(TableError::exact(&error));
+            self.function_errors.push(error);
             self.functions.push(table);
             self.functions.len() - 1
         });

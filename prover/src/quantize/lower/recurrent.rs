@@ -44,6 +44,11 @@ impl Lowering<'_> {
                     from: x.scale,
                     to,
                 };
+                self.note_weights(
+                    &weights,
+                    (&layer.weights, s + d),
+                    (&layer.bias, x.scale + s + d),
+                );
                 self.weights.linear.push(weights);
                 self.recurrent.insert(op.number, known);
                 let first = x.scalars.split_off(layer.inputs.min(x.scalars.len()));

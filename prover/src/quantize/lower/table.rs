@@ -5,6 +5,7 @@
 //! many pieces are made as the operand's declared interval needs; beyond the last, and below `a_0`, the
 //! operand saturates.
 
+use super::super::deviations::{Saturation, TableError};
 use super::super::error::QuantizeError;
 use super::super::function::{Curve, Span};
 use super::super::skeleton::{Op, ScalarId};
@@ -18,7 +19,7 @@ impl Lowering<'_> {
         operand: &Fixed,
         out_bits: u32,
     ) -> Result<Fixed, QuantizeError> {
-        let scalars = self.tabled(curve, None, operand, out_bits)?;
+        let scalars = self.tabled(curve, None, operand, out_bits, false)?;
         Ok(Fixed {
             scalars,
             scale: out_bits,
@@ -40,7 +41,8 @@ impl Lowering<'_> {
             if span.follows && i128::from(span.lo) >= reach {
                 break;
             }
-            let piece = self.tabled(curve, Some(*span), operand, out_bits)?;
+            let last = spans.last() == Some(span);
+            let piece = self.tabled(curve, Some(*span), operand, out_bits, last)?;
             sum = Some(match sum {
                 None => piece,
                 Some(sum) => {
@@ -65,13 +67,32 @@ impl Lowering<'_> {
         span: Option<Span>,
         operand: &Fixed,
         out_bits: u32,
+        last: bool,
     ) -> Result<Vec<ScalarId>, QuantizeError> {
+        // Where operands leave the function's domain: a logarithm at its pole, others behind their last piece.
+        let below = curve == Curve::Log && span.is_some_and(|span| !span.follows);
         let key = (curve, span, operand.scale, out_bits);
         let number = match self.tables.get(&key) {
             Some(&number) => number,
             None => {
                 let log_segments = self.options.log_segments;
-                let (table, error) = curve.table(span, operand.scale, out_bits, log_segments);
+                let (table, error, base) = curve.table(span, operand.scale, out_bits, log_segments);
+                // Below its first piece an exponential is between nothing and what it is there.
+                let vanishing = match (curve, span) {
+                    (Curve::Exponential, Some(span)) if !span.follows => {
+                        curve.eval(span.lo as f64 * 2f64.powi(-(operand.scale as i32)))
+                    }
+                    _ => 0.0,
+                };
+                self.deviations.tables.push(TableError {
+                    curve: Some(curve),
+                    in_bits: operand.scale,
+                    out_bits,
+                    base,
+                    max_abs: error.max_abs + vanishing,
+                    below,
+                    above: last,
+                });
                 self.functions.push(table);
                 self.function_errors.push(error);
                 let number = self.functions.len() as u32 - 1;
@@ -80,7 +101,11 @@ impl Lowering<'_> {
             }
         };
         let (lo, hi) = self.functions[number as usize].domain();
+        let next = self.ops.len();
         let inside = self.clamp_where_needed(&operand.scalars, lo as i64, hi as i64)?;
+        if below || last {
+            self.saturates(next, Saturation::Domain { below, above: last });
+        }
         self.emit(Op::Function {
             inputs: inside,
             function: number,

@@ -35,6 +35,8 @@ impl Lowering<'_> {
             exact: table.greatest_error == 0.0,
             greatest_error: table.greatest_error,
         });
+        let error = table.greatest_error * 2f64.powi(scale as i32);
+        self.deviations.leaves.insert(self.ops.len(), error);
         self.weights.forests.push(table.nodes);
         let scalars = self.emit(Op::Forest {
             inputs,
