@@ -1,7 +1,7 @@
 //! Windows over the spatial dimensions of `[N, C, D_1, .., D_r]`: kernel, strides, dilations and padding, as the
 //! attributes of Conv, ConvTranspose and the pooling operators state them.
 //!
-//! Source: ONNX Conv, opsets 1 and 11; ConvTranspose, opsets 1 and 11.
+//! Source: ONNX Conv, opsets 1 and 11; ConvTranspose, opsets 1 and 11; MaxPool, opsets 1 to 12.
 
 use super::super::error::OpError;
 use super::super::import::NodeView;
@@ -48,23 +48,98 @@ fn each(
     Ok(values.iter().map(|&v| v as usize).collect())
 }
 
-/// What is common to convolutions and their transposes.
+/// What is common to convolutions, their transposes and pooling.
 struct Stated {
     strides: Vec<usize>,
     dilations: Vec<usize>,
     /// All before, then all after.
     pads: Vec<usize>,
-    auto: Option<String>,
+    auto: Option<AutoPad>,
 }
 
-fn stated(node: &NodeView<'_>, rank: usize) -> Result<Stated, OpError> {
-    let auto = node.text("auto_pad")?.filter(|mode| *mode != "NOTSET");
-    Ok(Stated {
-        strides: each(node, "strides", rank, 1, 1)?,
-        dilations: each(node, "dilations", rank, 1, 1)?,
-        pads: each(node, "pads", 2 * rank, 0, 0)?,
-        auto: auto.filter(|mode| !mode.is_empty()).map(str::to_owned),
-    })
+/// Padding that follows from extents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AutoPad {
+    /// None.
+    Valid,
+    /// As many results as operands over the stride, the odd one behind.
+    SameUpper,
+    /// The same, the odd one before.
+    SameLower,
+}
+
+impl AutoPad {
+    /// Before and after, of `all`.
+    fn split(self, all: usize) -> (usize, usize) {
+        match self {
+            Self::Valid => (0, 0),
+            Self::SameUpper => (all / 2, all.div_ceil(2)),
+            Self::SameLower => (all.div_ceil(2), all / 2),
+        }
+    }
+}
+
+impl Stated {
+    fn of(node: &NodeView<'_>, rank: usize) -> Result<Self, OpError> {
+        let auto = match node.text("auto_pad")?.unwrap_or_default() {
+            "" | "NOTSET" => None,
+            "VALID" => Some(AutoPad::Valid),
+            "SAME_UPPER" => Some(AutoPad::SameUpper),
+            "SAME_LOWER" => Some(AutoPad::SameLower),
+            other => return Err(OpError::invalid(format!("auto_pad {other}"))),
+        };
+        Ok(Self {
+            strides: each(node, "strides", rank, 1, 1)?,
+            dilations: each(node, "dilations", rank, 1, 1)?,
+            pads: each(node, "pads", 2 * rank, 0, 0)?,
+            auto,
+        })
+    }
+
+    /// Dimension i, padded as stated, its result unknown.
+    fn dimension(&self, i: usize, extent: usize, taps: usize) -> Dimension {
+        let rank = self.strides.len();
+        Dimension {
+            extent,
+            taps,
+            stride: self.strides[i],
+            dilation: self.dilations[i],
+            before: self.pads[i],
+            after: self.pads[rank + i],
+            result: 0,
+        }
+    }
+
+    /// Windows that slide over the padded operand; `ceil`: one more where some of it is left, unless it would begin in
+    /// the padding behind.
+    fn sliding(
+        &self,
+        extents: &[usize],
+        kernel: &[usize],
+        ceil: bool,
+    ) -> Result<Vec<Dimension>, OpError> {
+        let along = extents.iter().zip(kernel).enumerate();
+        along
+            .map(|(i, (&extent, &taps))| {
+                let mut d = self.dimension(i, extent, taps);
+                if let Some(auto) = self.auto {
+                    let same = d.extent.div_ceil(d.stride).max(1);
+                    let reached = (same - 1) * d.stride + d.reach() + 1;
+                    (d.before, d.after) = auto.split(reached.saturating_sub(d.extent));
+                }
+                let padded = d.extent + d.before + d.after;
+                let room = padded.checked_sub(d.reach() + 1).ok_or_else(too_small)?;
+                d.result = room / d.stride + 1;
+                if ceil {
+                    d.result = room.div_ceil(d.stride) + 1;
+                    if (d.result - 1) * d.stride >= d.extent + d.before {
+                        d.result -= 1;
+                    }
+                }
+                Ok(d)
+            })
+            .collect()
+    }
 }
 
 /// A kernel's shape, which the attribute may repeat.
@@ -92,34 +167,18 @@ pub(super) fn convolution(
     kernel: &[usize],
 ) -> Result<Vec<Dimension>, OpError> {
     check_kernel(node, kernel)?;
+    Stated::of(node, extents.len())?.sliding(extents, kernel, false)
+}
+
+/// The windows of a pooling operator.
+pub(super) fn pooling(node: &NodeView<'_>, extents: &[usize]) -> Result<Vec<Dimension>, OpError> {
     let rank = extents.len();
-    let stated = stated(node, rank)?;
-    (0..rank)
-        .map(|i| {
-            let mut d = Dimension {
-                extent: extents[i],
-                taps: kernel[i],
-                stride: stated.strides[i],
-                dilation: stated.dilations[i],
-                before: stated.pads[i],
-                after: stated.pads[rank + i],
-                result: 0,
-            };
-            let same = d.extent.div_ceil(d.stride);
-            let padding = ((same - 1) * d.stride + d.reach() + 1).saturating_sub(d.extent);
-            match stated.auto.as_deref() {
-                None => {}
-                Some("VALID") => (d.before, d.after) = (0, 0),
-                Some("SAME_UPPER") => (d.before, d.after) = (padding / 2, padding.div_ceil(2)),
-                Some("SAME_LOWER") => (d.before, d.after) = (padding.div_ceil(2), padding / 2),
-                Some(other) => return Err(OpError::invalid(format!("auto_pad {other}"))),
-            }
-            let padded = d.extent + d.before + d.after;
-            let room = padded.checked_sub(d.reach() + 1);
-            d.result = room.ok_or_else(too_small)? / d.stride + 1;
-            Ok(d)
-        })
-        .collect()
+    if node.ints("kernel_shape").is_none() {
+        return Err(OpError::invalid("no kernel_shape"));
+    }
+    let kernel = each(node, "kernel_shape", rank, 1, 1)?;
+    let ceil = node.int("ceil_mode", 0) != 0;
+    Stated::of(node, rank)?.sliding(extents, &kernel, ceil)
 }
 
 /// The windows of a transposed convolution.
@@ -130,7 +189,7 @@ pub(super) fn transposed(
 ) -> Result<Vec<Dimension>, OpError> {
     check_kernel(node, kernel)?;
     let rank = extents.len();
-    let stated = stated(node, rank)?;
+    let stated = Stated::of(node, rank)?;
     let extra = each(node, "output_padding", rank, 0, 0)?;
     let wanted = match node.ints("output_shape") {
         None => None,
@@ -145,39 +204,28 @@ pub(super) fn transposed(
     };
     (0..rank)
         .map(|i| {
-            let mut d = Dimension {
-                extent: extents[i],
-                taps: kernel[i],
-                stride: stated.strides[i],
-                dilation: stated.dilations[i],
-                before: stated.pads[i],
-                after: stated.pads[rank + i],
-                result: 0,
-            };
+            let mut d = stated.dimension(i, extents[i], kernel[i]);
             let full = (d.extent - 1) * d.stride + d.reach() + 1 + extra[i];
-            let target = match (&wanted, stated.auto.as_deref()) {
+            let target = match (&wanted, stated.auto) {
                 (Some(shape), _) => Some(shape[i]),
-                (None, Some("SAME_UPPER" | "SAME_LOWER")) => Some(d.extent * d.stride),
+                (None, Some(AutoPad::SameUpper | AutoPad::SameLower)) => Some(d.extent * d.stride),
                 (None, _) => None,
             };
-            match (target, stated.auto.as_deref()) {
-                (Some(target), auto) => {
-                    let cut = full.saturating_sub(target);
-                    (d.before, d.after) = match auto {
-                        Some("SAME_UPPER") => (cut / 2, cut.div_ceil(2)),
-                        _ => (cut.div_ceil(2), cut / 2),
-                    };
-                    d.result = target;
+            if let Some(target) = target {
+                let upper = stated.auto == Some(AutoPad::SameUpper);
+                let auto = if upper {
+                    AutoPad::SameUpper
+                } else {
+                    AutoPad::SameLower
+                };
+                (d.before, d.after) = auto.split(full.saturating_sub(target));
+                d.result = target;
+            } else {
+                if stated.auto == Some(AutoPad::Valid) {
+                    (d.before, d.after) = (0, 0);
                 }
-                (None, auto) => {
-                    match auto {
-                        None => {}
-                        Some("VALID") => (d.before, d.after) = (0, 0),
-                        Some(other) => return Err(OpError::invalid(format!("auto_pad {other}"))),
-                    }
-                    let left = full.checked_sub(d.before + d.after);
-                    d.result = left.filter(|l| *l > 0).ok_or_else(too_small)?;
-                }
+                let left = full.checked_sub(d.before + d.after);
+                d.result = left.filter(|l| *l > 0).ok_or_else(too_small)?;
             }
             Ok(d)
         })
@@ -185,7 +233,7 @@ pub(super) fn transposed(
 }
 
 fn too_small() -> OpError {
-    OpError::invalid("a kernel larger than the padded operand")
+    OpError::invalid("a window larger than the padded operand")
 }
 
 /// Exponents of a convolution, taps in the reverse of their order in the kernel.
