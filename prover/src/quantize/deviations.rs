@@ -15,7 +15,7 @@ pub(crate) struct Deviations {
     pub(crate) constants: HashMap<usize, ConstantErrors>,
     /// Clamps that are no part of the float graph.
     pub(crate) saturations: HashMap<usize, Saturation>,
-    /// Quotients that lie in [0, 1] by what they divide.
+    /// Quotients that lie in `[0, 1]` by what they divide.
     pub(crate) fractions: HashSet<usize>,
     /// Greatest error of a leaf of `Forest`, in units.
     pub(crate) leaves: HashMap<usize, f64>,
