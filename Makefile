@@ -48,6 +48,7 @@ clippy:
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 unit:
+	@scripts/ensure-postgresql.sh
 	$(CARGO) test --workspace --locked
 
 doc:

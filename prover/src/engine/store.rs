@@ -550,11 +550,11 @@ fn prepare_one(size: u64, new: &NewRecord) -> Result<PreparedRecord<'_>, StoreEr
     Entry::decode(&entry).map_err(|cause| StoreError::Entry { seq, cause })?;
     let invalid = |what| StoreError::Invalid { seq, what };
     let request_id = new.request_id.clone();
-    if request_id
-        .as_ref()
-        .is_some_and(|id| id.is_empty() || id.len() > MAX_REQUEST_ID)
-    {
-        return Err(invalid("the request id is empty or longer than 256 bytes"));
+    let refused = |id: &String| id.is_empty() || id.len() > MAX_REQUEST_ID || id.contains('\0');
+    if request_id.as_ref().is_some_and(refused) {
+        return Err(invalid(
+            "the request id is empty, longer than 256 bytes or holds a zero byte",
+        ));
     }
     if new.sealed.len() > MAX_SEALED {
         return Err(invalid("more is sealed than 16 MiB"));

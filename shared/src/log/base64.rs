@@ -2,7 +2,8 @@
 //!
 //! Source: RFC 4648, section 4; bits behind the last byte must be zero (section 3.5).
 
-pub(super) fn encode(bytes: &[u8]) -> String {
+/// The encoding.
+pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let mut group = [0; 4];
@@ -20,7 +21,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The bytes, if the text is what [`encode`] writes.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(4) {
         return None;
     }

@@ -1,6 +1,6 @@
 //! The log: its entries, its Merkle tree and its signed checkpoints. No input or output.
 
-mod base64;
+pub mod base64;
 pub mod checkpoint;
 pub mod entry;
 pub mod merkle;

@@ -1,0 +1,9 @@
+//! clearproof's service: where a compliance engine's log is kept, signed, sealed and served.
+
+pub mod keys;
+pub mod sealing;
+mod secret_file;
+pub mod store;
+pub mod tiles;
+
+pub use secret_file::KeyFileError;
