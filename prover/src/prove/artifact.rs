@@ -163,6 +163,11 @@ impl Artifact {
         &self.model
     }
 
+    /// The model commitments as points of the verifier's curve library.
+    pub(crate) fn model_points(&self) -> Vec<ark_bn254::G1Affine> {
+        self.commitment.points.iter().map(g1_to_ark).collect()
+    }
+
     /// Rows that one proof covers at most.
     pub fn batch(&self) -> usize {
         self.shape.layout.batch()

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::artifact::Artifact;
 use super::commit::commit_inputs;
 use super::compile::InputVisibility;
-use super::export::{g1_from_ark, g1_to_ark};
+use super::export::{g1_from_ark, g1_to_ark, scalar_to_ark};
 use super::link::wipe;
 use super::proof::{horner, prove_linked};
 use super::{Progress, ProveError};
@@ -69,6 +69,16 @@ impl CommittedRow {
     /// Secret: r_t, which with the input opens the commitment; to be stored encrypted.
     pub fn blinding(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.blinding.to_repr())
+    }
+
+    /// The commitment as a point of the verifier's curve library.
+    pub(crate) fn point(&self) -> ark_bn254::G1Affine {
+        g1_to_ark(&self.point)
+    }
+
+    /// Secret: r_t as a scalar of the verifier's curve library.
+    pub(crate) fn blinding_scalar(&self) -> ark_bn254::Fr {
+        scalar_to_ark(&self.blinding)
     }
 
     /// A row committed to before, from its parts; `None` if the blinding is no scalar or the commitment no point. That

@@ -181,6 +181,24 @@ impl ProvedRows {
             .unwrap_or_default()
     }
 
+    /// One proof's entry by itself, as a store keeps it; [`ProvedRows::from_bytes`] reads it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Encoder::default();
+        self.encode(&mut out);
+        out.finish()
+    }
+
+    /// Reads what [`ProvedRows::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`FormatError`] for any other bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        let input = &mut Decoder::new(bytes);
+        let rows = Self::decode(input)?;
+        input.clone().finish()?;
+        Ok(rows)
+    }
+
     fn encode(&self, out: &mut Encoder) {
         let optional = [
             self.batch_salt.is_some(),
