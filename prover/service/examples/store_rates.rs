@@ -56,7 +56,7 @@ fn record(seq: u64, first: &Lifecycle) -> NewRecord {
     NewRecord {
         entry,
         request_id: Some(format!("order-{seq:012}")),
-        compliant: Some(seq % 50 != 0),
+        compliant: Some(!seq.is_multiple_of(50)),
         reason: None,
         metadata: format!(
             r#"{{"symbol":"S{}","venue":"X","desk":"D{}","side":"buy"}}"#,

@@ -145,7 +145,7 @@ fn appends_until_it_is_killed() {
         store.append(&records).expect("appended");
         size = end;
         writeln!(out, "appended {size}").expect("the parent listens");
-        if batch % 3 == 0 {
+        if batch.is_multiple_of(3) {
             let checkpoint = checkpoint(size, store.root(size).expect("the root"));
             store.put_checkpoint(&checkpoint).expect("stored");
             writeln!(out, "checkpoint {size}").expect("the parent listens");

@@ -615,7 +615,7 @@ mod tests {
                 let checked = verify_consistency((old, &old_root), (size, &root), &proof);
                 assert_eq!(checked, Ok(()));
             }
-            if random(&mut state) % 5 == 0 {
+            if random(&mut state).is_multiple_of(5) {
                 small = Some((size, root));
             }
         }

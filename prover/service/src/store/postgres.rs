@@ -142,7 +142,7 @@ impl Store for PostgresStore {
     }
 
     fn size(&self) -> Result<u64, StoreError> {
-        self.read(|client| size_of(client))
+        self.read(size_of)
     }
 
     fn entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -188,7 +188,7 @@ impl Store for PostgresStore {
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {
-        self.read(|client| stats_of(client))
+        self.read(stats_of)
     }
 
     fn latest_lifecycle(&self, seq: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {

@@ -71,8 +71,8 @@ pub(crate) fn record(seq: u64) -> NewRecord {
     NewRecord {
         entry,
         request_id: (seq % 2 == 1).then(|| format!("request-{seq}")),
-        compliant: (seq > 0).then_some(seq % 3 != 0),
-        reason: (seq % 3 == 0).then_some(u32::MAX),
+        compliant: (seq > 0).then_some(!seq.is_multiple_of(3)),
+        reason: (seq.is_multiple_of(3)).then_some(u32::MAX),
         metadata: match seq {
             0 => String::new(),
             _ => format!(
@@ -383,14 +383,14 @@ fn history_filters(store: &dyn Store) {
             compliant: Some(false),
             ..of()
         },
-        &|seq| decided(seq) && seq % 3 == 0,
+        &|seq| decided(seq) && seq.is_multiple_of(3),
     );
     passing(
         Filter {
             compliant: Some(true),
             ..of()
         },
-        &|seq| seq % 3 != 0,
+        &|seq| !seq.is_multiple_of(3),
     );
     passing(
         Filter {
@@ -487,7 +487,11 @@ fn history_filters(store: &dyn Store) {
         ..of()
     };
     let all_hold = |seq: u64| {
-        seq % 4 == 1 && seq % 5 != 4 && seq % 3 != 0 && provable(seq) && (4..30).contains(&seq)
+        seq % 4 == 1
+            && seq % 5 != 4
+            && !seq.is_multiple_of(3)
+            && provable(seq)
+            && (4..30).contains(&seq)
     };
     passing(both, &all_hold);
 }

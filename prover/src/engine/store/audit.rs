@@ -65,13 +65,11 @@ struct Audited {
 
 impl Audited {
     fn chunk(&mut self, store: &dyn Store, range: Range<u64>) -> Result<(), StoreError> {
-        let entries = match store.entries(range.clone()) {
-            Ok(entries) => entries,
-            Err(_) => return Err(first_unreadable(store, range)),
+        let Ok(entries) = store.entries(range.clone()) else {
+            return Err(first_unreadable(store, range));
         };
-        let records = match store.records(range.clone()) {
-            Ok(records) => records,
-            Err(_) => return Err(first_unreadable(store, range)),
+        let Ok(records) = store.records(range.clone()) else {
+            return Err(first_unreadable(store, range));
         };
         // Every level's nodes that this chunk completes, by level.
         let levels = (0..64u32)
