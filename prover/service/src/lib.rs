@@ -1,5 +1,6 @@
 //! clearproof's service: where a compliance engine's log is kept, signed, sealed and served.
 
+pub mod keeper;
 pub mod keys;
 pub mod sealing;
 mod secret_file;
