@@ -28,7 +28,9 @@ seed evidence ../tests/vectors/*.evidence
 seed bundle ../tests/vectors/*.verifier.bin
 seed onnx ../tests/models/*.onnx ../tests/models/*/*.onnx
 
-for name in evidence bundle onnx; do
+mkdir -p corpus/log artifacts/log
+
+for name in evidence bundle onnx log; do
     "$target/$host/release/$name" -max_total_time="$seconds" -max_len=65536 -timeout=20 \
         -rss_limit_mb=4096 -artifact_prefix="artifacts/$name/" "corpus/$name"
 done
