@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clearproof_prover::engine::policy::Policy;
-use clearproof_prover::engine::store::{Filter, ProofStatus, Store};
+use clearproof_prover::engine::store::{Filter, ProofStatus};
 use clearproof_prover::engine::{
     DecideError, Decision, Engine, Export, ExportError, Features, Keeper, Mode, Trade,
 };
