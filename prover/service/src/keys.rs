@@ -83,6 +83,28 @@ impl LogKey {
         Note { text, signatures }
     }
 
+    /// The key by which this key's cosignatures as a witness verify.
+    pub fn cosigner(&self) -> VerifierKey {
+        let public = self.secret.verifying_key();
+        let key = VerifierKey::new(
+            self.verifier.name(),
+            SignatureType::CosignatureV1,
+            public.as_bytes(),
+        );
+        key.expect("the name and the key are those of the verifier")
+    }
+
+    /// A witness's signature line: this note's tree was seen at that time, in seconds of Unix time.
+    pub(crate) fn cosignature(&self, note: &Note, time_s: u64) -> NoteSignature {
+        let message = signed_message(&note.text, Some(time_s));
+        let signature = self.secret.sign(message.as_bytes());
+        NoteSignature {
+            name: self.verifier.name().to_owned(),
+            key_id: self.cosigner().key_id(),
+            signature: [&time_s.to_be_bytes()[..], &signature.to_bytes()].concat(),
+        }
+    }
+
     fn of_seed(origin: &str, seed: &[u8; 32]) -> Option<Self> {
         let secret = SigningKey::from_bytes(seed);
         let public = secret.verifying_key();
