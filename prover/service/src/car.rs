@@ -142,7 +142,7 @@ mod tests {
         let root = |content: &[u8]| write_car(content, &mut vec![]).unwrap();
         assert_eq!(
             root(b"hello world"),
-            "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
+            "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
         );
         assert_eq!(
             root(b""),
