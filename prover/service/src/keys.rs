@@ -78,7 +78,7 @@ impl LogKey {
         let signatures = vec![NoteSignature {
             name: self.verifier.name().to_owned(),
             key_id: self.verifier.key_id(),
-            signature: signature.to_vec(),
+            signature: signature.to_bytes().to_vec(),
         }];
         Note { text, signatures }
     }

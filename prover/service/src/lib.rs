@@ -1,6 +1,7 @@
 //! clearproof's service: where a compliance engine's log is kept, signed, sealed and served.
 
 pub mod car;
+pub mod config;
 pub mod keeper;
 pub mod keys;
 pub mod sealing;

@@ -148,7 +148,14 @@ impl Engine {
     /// # Errors
     /// What is wrong with the trade; no model in force; those of the store, and then nothing was decided.
     pub fn decide(&self, trade: Trade) -> Result<Decision, DecideError> {
-        self.writer.decide(trade)
+        let mut decided = self.writer.decide_all(vec![trade]);
+        decided.pop().unwrap_or(Err(DecideError::Stopped))
+    }
+
+    /// Decides several trades in their order, as [`Engine::decide`] does each; they share appends, and one that is refused
+    /// does not hold up the others.
+    pub fn decide_all(&self, trades: Vec<Trade>) -> Vec<Result<Decision, DecideError>> {
+        self.writer.decide_all(trades)
     }
 
     /// The newest records that pass the filter, newest first.

@@ -540,6 +540,11 @@ pub fn prepare<'a>(
     Ok((prepared, nodes))
 }
 
+/// Whether a record can have this request id.
+pub fn is_request_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_REQUEST_ID && !id.contains('\0')
+}
+
 fn prepare_one(size: u64, new: &NewRecord) -> Result<PreparedRecord<'_>, StoreError> {
     let seq = new.entry.seq();
     if seq != size {
@@ -550,8 +555,7 @@ fn prepare_one(size: u64, new: &NewRecord) -> Result<PreparedRecord<'_>, StoreEr
     Entry::decode(&entry).map_err(|cause| StoreError::Entry { seq, cause })?;
     let invalid = |what| StoreError::Invalid { seq, what };
     let request_id = new.request_id.clone();
-    let refused = |id: &String| id.is_empty() || id.len() > MAX_REQUEST_ID || id.contains('\0');
-    if request_id.as_ref().is_some_and(refused) {
+    if request_id.as_ref().is_some_and(|id| !is_request_id(id)) {
         return Err(invalid(
             "the request id is empty, longer than 256 bytes or holds a zero byte",
         ));

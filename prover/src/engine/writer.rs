@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::model::{DecideError, Model, Outcome};
 use super::secret::Secret;
-use super::store::{Filter, NewRecord, RecordKind, Store, StoreError};
+use super::store::{is_request_id, searchable, Filter, NewRecord, RecordKind, Store, StoreError};
 use super::trade::{Decision, Trade};
 use super::Keeper;
 use crate::prove::{commit_row, CommittedRow, Row};
@@ -166,7 +166,16 @@ impl Writer {
         }
     }
 
-    pub(super) fn decide(&self, trade: Trade) -> Result<Decision, DecideError> {
+    /// All are sent before the first answer is awaited, so that they share appends and keep their order.
+    pub(super) fn decide_all(&self, trades: Vec<Trade>) -> Vec<Result<Decision, DecideError>> {
+        let sent: Vec<_> = trades.into_iter().map(|trade| self.send(trade)).collect();
+        sent.into_iter()
+            .map(|sent| sent?.recv().map_err(|_| DecideError::Stopped)?)
+            .collect()
+    }
+
+    /// Sends a trade to the one thread that appends; its answer comes once the decision is durable.
+    fn send(&self, trade: Trade) -> Result<Receiver<Result<Decision, DecideError>>, DecideError> {
         let digest = match trade.model {
             Some(digest) => digest,
             None => self.in_force()?,
@@ -183,6 +192,17 @@ impl Writer {
             true => String::new(),
             false => serde_json::Value::Object(trade.metadata).to_string(),
         };
+        // What the store would refuse must not reach an append that others share.
+        searchable(&metadata).map_err(|what| DecideError::Trade(what.into()))?;
+        if trade
+            .request_id
+            .as_ref()
+            .is_some_and(|id| !is_request_id(id))
+        {
+            return Err(DecideError::Trade(
+                "the request id is empty, longer than 256 bytes or holds a zero byte".into(),
+            ));
+        }
         let decided = match model.has_totals() {
             true => None,
             false => Some(decided(&model, integers.clone(), &metadata)?),
@@ -202,7 +222,7 @@ impl Writer {
         let jobs = self.jobs.as_ref().ok_or(DecideError::Stopped)?;
         let sent = jobs.send(Job::Decide(Box::new(prepared), answer));
         sent.map_err(|_| DecideError::Stopped)?;
-        wait.recv().map_err(|_| DecideError::Stopped)?
+        Ok(wait)
     }
 
     pub(super) fn lifecycle(
