@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Prove(Prove),
     /// Check evidence files
     Verify(Verify),
+    /// Decide over HTTP, keep the log and prove behind it
+    Serve(Serve),
     /// Compile the example model, prove a batch of trades, and verify the result
     Demo(Demo),
     /// Measure compiling, proving and verifying on this machine
@@ -225,6 +227,22 @@ pub(crate) struct Verify {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The service's folder: configuration, keys, log
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Write a new log's configuration and keys into the folder, which must be empty, and show its API keys
+    #[arg(long, requires = "origin", conflicts_with = "listen")]
+    pub(crate) init: bool,
+    /// Name of the new log, such as desk.example/log
+    #[arg(long, value_name = "NAME", requires = "init")]
+    pub(crate) origin: Option<String>,
+    /// Where to listen; other than loopback addresses need a certificate
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    pub(crate) listen: std::net::SocketAddr,
 }
 
 #[derive(Debug, Args)]

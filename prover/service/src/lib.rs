@@ -2,6 +2,7 @@
 
 pub mod car;
 pub mod config;
+pub mod http;
 pub mod keeper;
 pub mod keys;
 pub mod sealing;

@@ -7,6 +7,7 @@ mod inspect;
 mod prove;
 mod reference;
 mod run;
+mod serve;
 mod verify;
 
 use std::io::Write;
@@ -30,6 +31,7 @@ pub(crate) fn dispatch(command: &Command) -> Result<u8, anyhow::Error> {
         Command::Run(arguments) => run::run(arguments),
         Command::Prove(arguments) => prove::prove(arguments),
         Command::Verify(arguments) => return verify::verify(arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
     }
