@@ -5,5 +5,6 @@ pub mod artifact;
 pub mod bn254;
 pub mod commitment;
 pub mod encoding;
+pub mod groth16;
 pub mod log;
 pub mod verify;
