@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the browser verifier into web/src/pkg: wasm-pack, wasm-bindgen, then wasm-opt from npm.
+# Builds the browser verifier into web/verifier/src/pkg: wasm-pack, wasm-bindgen, then wasm-opt from npm.
 # Installs the tools that are missing (into $TARGET/tools), and does nothing when the result is
 # newer than its sources. `scripts/build-wasm.sh --force` builds anyway.
 set -eu
@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 target=${CARGO_TARGET_DIR:-$root/target}
 tools=$target/tools
-pkg=$root/web/src/pkg
+pkg=$root/web/verifier/src/pkg
 wasm_opt=$root/web/node_modules/.bin/wasm-opt
 jobs=${CARGO_BUILD_JOBS:-$(nproc 2>/dev/null || echo 2)}
 PATH=$tools/bin:$PATH
@@ -28,7 +28,7 @@ stamp=$(
     } | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1
 )
 if [ "${1:-}" != --force ] && [ -f "$pkg/.stamp" ] && [ "$(cat "$pkg/.stamp")" = "$stamp" ]; then
-    echo "build-wasm: web/src/pkg is up to date"
+    echo "build-wasm: web/verifier/src/pkg is up to date"
     exit 0
 fi
 

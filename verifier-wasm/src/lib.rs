@@ -1,16 +1,17 @@
 //! Bindings of the verifier for JavaScript: convert, delegate to `clearproof_shared`, convert back.
 //!
-//! 1. Claim: [`verify`] and [`Verifier`] give the reports that the command line gives on the same bytes. Bad evidence
-//!    is a report with verdict `invalid`; an exception is a defect of the verifier.
+//! 1. Claim: [`Verifier`] gives the reports that the command line gives on the same bytes. Bad evidence is a
+//!    report with verdict `invalid`; an exception is a defect of the verifier.
 //! 2. The shapes are in `types.d.ts`, which becomes part of the package's declarations.
-//! 3. Assumed: a global `performance.now`, which browsers, workers and Node have.
+//! 3. Assumed: a global `performance.now`, which browsers, workers, Node and Deno have.
 
 use clearproof_shared::artifact::bundle::Bundle;
 use clearproof_shared::artifact::key::{Scheme, VerifyingKey};
 use clearproof_shared::encoding::hex;
+use clearproof_shared::groth16::{report::report, Encoding};
+use clearproof_shared::log::note::VerifierKey;
 use clearproof_shared::verify::srs::{recognise, Recognised};
 use clearproof_shared::verify::{Generators, Options, Verifier as SharedVerifier};
-use js_sys::{Array, Uint8Array};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use sha2::{Digest, Sha256};
@@ -22,30 +23,6 @@ const TYPES: &str = include_str!("types.d.ts");
 
 #[wasm_bindgen]
 extern "C" {
-    /// `readonly EvidenceFile[]`
-    #[wasm_bindgen(typescript_type = "readonly EvidenceFile[]")]
-    pub type EvidenceFiles;
-
-    /// `EvidenceFile`
-    #[wasm_bindgen(typescript_type = "EvidenceFile")]
-    pub type EvidenceFile;
-    #[wasm_bindgen(method, getter)]
-    fn name(this: &EvidenceFile) -> String;
-    #[wasm_bindgen(method, getter)]
-    fn bytes(this: &EvidenceFile) -> Uint8Array;
-
-    /// `VerifyOptions`
-    #[wasm_bindgen(typescript_type = "VerifyOptions")]
-    pub type VerifyOptions;
-    #[wasm_bindgen(method, getter)]
-    fn trust(this: &VerifyOptions) -> Array;
-    #[wasm_bindgen(method, getter, js_name = allowInsecureDevSrs)]
-    fn allow_insecure_dev_srs(this: &VerifyOptions) -> bool;
-    #[wasm_bindgen(method, getter, js_name = logKeys)]
-    fn log_keys(this: &VerifyOptions) -> Option<Array>;
-    #[wasm_bindgen(method, getter, js_name = witnessKeys)]
-    fn witness_keys(this: &VerifyOptions) -> Option<Array>;
-
     /// `Report[]`
     #[wasm_bindgen(typescript_type = "Report[]")]
     pub type Reports;
@@ -54,77 +31,135 @@ extern "C" {
     #[wasm_bindgen(typescript_type = "TrustFile")]
     pub type TrustFile;
 
+    /// `Groth16Report`
+    #[wasm_bindgen(typescript_type = "Groth16Report")]
+    pub type Groth16Report;
+
     #[wasm_bindgen(js_namespace = performance)]
     fn now() -> f64;
 }
 
-/// Judges each file.
-#[wasm_bindgen]
-pub fn verify(files: &EvidenceFiles, options: &VerifyOptions) -> Reports {
-    Verifier::new().verify(files, options)
-}
-
-/// Judges files, and remembers which bundles held, so that the next file under one of them is judged
-/// sooner. The verdicts are those of `verify`.
+/// Files that are being handed over, piece by piece.
 #[wasm_bindgen]
 #[derive(Debug, Default)]
-pub struct Verifier(SharedVerifier);
+pub struct Files(Vec<(String, Vec<u8>)>);
 
 #[wasm_bindgen]
-impl Verifier {
-    /// A verifier that has seen nothing.
+impl Files {
+    /// No files.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Judges each file.
-    pub fn verify(&mut self, files: &EvidenceFiles, options: &VerifyOptions) -> Reports {
-        judge(&mut self.0, files, options)
+    /// Begins a file, with room for its bytes if their number is known; false if there is no room.
+    pub fn begin(&mut self, name: String, bytes: usize) -> bool {
+        let mut content = vec![];
+        let room = content.try_reserve_exact(bytes).is_ok();
+        self.0.push((name, content));
+        room
+    }
+
+    /// Adds bytes to the file that was begun last; false if there is no room for them.
+    pub fn append(&mut self, bytes: &[u8]) -> bool {
+        let Some((_, content)) = self.0.last_mut() else {
+            return false;
+        };
+        let room = content.try_reserve(bytes.len()).is_ok();
+        if room {
+            content.extend_from_slice(bytes);
+        }
+        room
     }
 }
 
-fn judge(verifier: &mut SharedVerifier, files: &EvidenceFiles, options: &VerifyOptions) -> Reports {
-    let files: Vec<(String, Vec<u8>)> = files
-        .unchecked_ref::<Array>()
-        .iter()
-        .map(|file| {
-            let file: EvidenceFile = file.unchecked_into();
-            (file.name(), file.bytes().to_vec())
-        })
-        .collect();
-    let trust: Vec<Vec<u8>> = options
-        .trust()
-        .iter()
-        .map(|bytes| bytes.unchecked_into::<Uint8Array>().to_vec())
-        .collect();
-    let strings = |list: Option<Array>| -> Vec<String> {
-        let list = list.unwrap_or_default();
-        list.iter().filter_map(|text| text.as_string()).collect()
-    };
-    let (log_keys, witness_keys) = (strings(options.log_keys()), strings(options.witness_keys()));
-    let files: Vec<(&str, &[u8])> = files
-        .iter()
-        .map(|(name, bytes)| (&**name, &**bytes))
-        .collect();
-    let reports = verifier.verify_files(
-        &files,
-        &Options {
-            trust: trust.iter().map(Vec::as_slice).collect(),
-            allow_insecure_dev_srs: options.allow_insecure_dev_srs(),
-            log_keys: log_keys.iter().map(String::as_str).collect(),
-            witness_keys: witness_keys.iter().map(String::as_str).collect(),
+/// Judges files against what the auditor pinned, and remembers which bundles held, so that the next file
+/// under one of them is judged sooner.
+#[wasm_bindgen]
+#[derive(Debug, Default)]
+pub struct Verifier {
+    shared: SharedVerifier,
+    trust: Vec<Vec<u8>>,
+    log_keys: Vec<String>,
+    witness_keys: Vec<String>,
+    allow_insecure_dev_srs: bool,
+}
+
+#[wasm_bindgen]
+impl Verifier {
+    /// A verifier that has seen nothing and trusts nothing.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Pins a `verifier.bin`; otherwise says why it is none.
+    #[wasm_bindgen(js_name = trustBundle)]
+    pub fn trust_bundle(&mut self, bytes: Vec<u8>) -> Option<String> {
+        let refused = trusted_bundle(&bytes).err();
+        self.trust.push(bytes);
+        refused
+    }
+
+    /// Pins a log's key; otherwise says why it is none.
+    #[wasm_bindgen(js_name = trustLog)]
+    pub fn trust_log(&mut self, key: String) -> Option<String> {
+        pin_key(&mut self.log_keys, key)
+    }
+
+    /// Pins a witness's key; otherwise says why it is none.
+    #[wasm_bindgen(js_name = trustWitness)]
+    pub fn trust_witness(&mut self, key: String) -> Option<String> {
+        pin_key(&mut self.witness_keys, key)
+    }
+
+    /// Accepts proofs under the development reference string, which anybody can forge.
+    #[wasm_bindgen(js_name = allowInsecureDevSrs)]
+    pub fn allow_insecure_dev_srs(&mut self) {
+        self.allow_insecure_dev_srs = true;
+    }
+
+    /// Judges each file.
+    pub fn verify(&mut self, files: &Files) -> Reports {
+        let files: Vec<(&str, &[u8])> = files
+            .0
+            .iter()
+            .map(|(name, bytes)| (&**name, &**bytes))
+            .collect();
+        let options = Options {
+            trust: self.trust.iter().map(Vec::as_slice).collect(),
+            allow_insecure_dev_srs: self.allow_insecure_dev_srs,
+            log_keys: self.log_keys.iter().map(String::as_str).collect(),
+            witness_keys: self.witness_keys.iter().map(String::as_str).collect(),
             clock: Some(&now),
-        },
-    );
-    to_js(&reports).unchecked_into()
+        };
+        to_js(&self.shared.verify_files(&files, &options)).unchecked_into()
+    }
+}
+
+fn pin_key(keys: &mut Vec<String>, key: String) -> Option<String> {
+    let refused = VerifierKey::parse(&key).err();
+    keys.push(key);
+    refused.map(|error| error.to_string())
+}
+
+/// Checks a Groth16 proof. `arkworks`: key and proof are what ark-serialize writes, otherwise coordinates of
+/// their points. Public inputs are 32 bytes each, little-endian.
+#[wasm_bindgen(js_name = verifyGroth16)]
+pub fn verify_groth16(key: &[u8], proof: &[u8], inputs: &[u8], arkworks: bool) -> Groth16Report {
+    let encoding = match arkworks {
+        true => Encoding::Arkworks,
+        false => Encoding::Coordinates,
+    };
+    to_js(&report(key, proof, inputs, encoding, &now)).unchecked_into()
 }
 
 /// Reads a `verifier.bin` and says what pinning it pins.
 #[wasm_bindgen(js_name = describeTrust)]
-pub fn describe_trust(file: &EvidenceFile) -> TrustFile {
-    let described = match trusted_bundle(&file.bytes().to_vec()) {
+pub fn describe_trust(bytes: &[u8]) -> TrustFile {
+    let described = match trusted_bundle(bytes) {
         Ok(bundle) => Described::Bundle { bundle },
         Err(reason) => Described::Rejected { reason },
     };
@@ -185,5 +220,5 @@ fn to_js(value: &impl Serialize) -> JsValue {
     let serializer = Serializer::new().serialize_missing_as_null(true);
     value
         .serialize(&serializer)
-        .expect("reports are of strings, numbers and lists")
+        .expect("reports are of strings, lists and numbers below 2^53")
 }

@@ -1,17 +1,3 @@
-/** A file with the name that the auditor knows it by. */
-export interface EvidenceFile {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
-/** What a verdict may rest on, beside the files. */
-export interface VerifyOptions {
-  /** The contents of the `verifier.bin` files that the auditor pinned. */
-  readonly trust: readonly Uint8Array[];
-  /** Accepts proofs under the development reference string, which anybody can forge. */
-  readonly allowInsecureDevSrs: boolean;
-}
-
 interface CheckFacts {
   /** A stable name, such as `proof` or `bundle.trusted`. */
   readonly name: string;
@@ -25,15 +11,15 @@ interface CheckFacts {
 }
 
 export interface PassedCheck extends CheckFacts {
-  readonly outcome: "passed";
+  readonly result: "passed";
 }
 
 export interface FailedCheck extends CheckFacts {
-  readonly outcome: "failed";
+  readonly result: "failed";
 }
 
 export interface UnknownCheck extends CheckFacts {
-  readonly outcome: "unknown";
+  readonly result: "unknown";
 }
 
 /** One named step of the verification. */
@@ -62,6 +48,56 @@ export interface DecisionRecord {
   readonly inputs: readonly string[] | null;
   /** The hash of its leaf in the log. */
   readonly leaf: string;
+  /** Its sequence number, where it stands in a log. */
+  readonly seq: string | null;
+  /** Unix time in milliseconds by the backend's clock, where it stands in a log. */
+  readonly timeMs: string | null;
+}
+
+/** A decision of the log's window without a proof in the file. */
+export interface UnprovenDecision {
+  readonly seq: string;
+  /** Unix time in milliseconds. */
+  readonly timeMs: string;
+  /** SHA-256 of the bundle that decided, in hex. */
+  readonly bundle: string;
+  /** Made for development, so that no proof ever follows. */
+  readonly development: boolean;
+}
+
+/** A change of what is in force. */
+export interface LifecycleEntry {
+  readonly seq: string;
+  /** Unix time in milliseconds. */
+  readonly timeMs: string;
+  readonly action: "registered" | "approved" | "changed" | "retired";
+  /** SHA-256 of the bundle, in hex. */
+  readonly bundle: string;
+  /** The bundle that it took the place of. */
+  readonly replaced: string | null;
+  /** SHA-256 of the policy's description, in hex; zeros if none. */
+  readonly policy: string;
+  /** The model's name. */
+  readonly name: string;
+  /** Who did it. */
+  readonly by: string;
+  /** Why. */
+  readonly note: string;
+}
+
+/** What a file shows of a log. */
+export interface LogFacts {
+  readonly origin: string;
+  /** Entries at the checkpoint. */
+  readonly size: string;
+  /** The tree's root there, in hex. */
+  readonly root: string;
+  /** First sequence number of the window. */
+  readonly from: string;
+  /** Sequence number after its last. */
+  readonly to: string;
+  readonly unproven: readonly UnprovenDecision[];
+  readonly lifecycle: readonly LifecycleEntry[];
 }
 
 /** A model that the file's proofs rest on. Digests are hex. */
@@ -82,6 +118,8 @@ interface ReportFacts {
   readonly models: readonly ModelFacts[];
   /** The records of the proofs that hold. */
   readonly records: readonly DecisionRecord[];
+  /** What the file shows of a log; null if nothing. */
+  readonly log: LogFacts | null;
 }
 
 /** Every check passed, against something that the auditor pinned. */
@@ -120,3 +158,14 @@ export interface TrustedBundle {
 export type TrustFile =
   | { readonly kind: "bundle"; readonly bundle: TrustedBundle }
   | { readonly kind: "rejected"; readonly reason: string };
+
+/** What was found out about a Groth16 proof, under the key that was supplied. */
+export interface Groth16Report {
+  readonly verdict: "valid" | "invalid";
+  /** In order, ended by the first that fails. */
+  readonly checks: readonly (PassedCheck | FailedCheck)[];
+  /** What was not checked, and what no proof shows. */
+  readonly notChecked: readonly string[];
+  /** SHA-256 of the key's points, in hex: one for a key, however it is written. Null if it could not be read. */
+  readonly key: string | null;
+}

@@ -42,6 +42,7 @@ pub struct Check {
     /// What it was made on, as short text: fingerprints, counts.
     pub inputs: String,
     /// Whether it holds.
+    #[cfg_attr(feature = "serde", serde(rename = "result"))]
     pub outcome: Outcome,
     /// One sentence: what was found.
     pub reason: String,
@@ -92,9 +93,13 @@ pub struct Record {
     /// Leaf hash, hexadecimal.
     pub leaf: String,
     /// Sequence number, where it stands in a log.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::optional_one"))]
     pub seq: Option<u64>,
     /// Unix time in milliseconds by the backend's clock, where it stands in a log.
-    #[cfg_attr(feature = "serde", serde(rename = "timeMs"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "timeMs", serialize_with = "decimal::optional_one")
+    )]
     pub time_ms: Option<u64>,
 }
 
@@ -105,12 +110,15 @@ pub struct LogReport {
     /// The log.
     pub origin: String,
     /// Entries at the checkpoint.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub size: u64,
     /// The tree's root there, hexadecimal.
     pub root: String,
     /// First sequence number of the window.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub from: u64,
     /// Sequence number after its last.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub to: u64,
     /// Decisions of the window without a proof in the file.
     pub unproven: Vec<Unproven>,
@@ -124,8 +132,10 @@ pub struct LogReport {
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct Unproven {
     /// Sequence number.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub seq: u64,
     /// Unix time in milliseconds.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub time_ms: u64,
     /// SHA-256 of the bundle that decided, hexadecimal.
     pub bundle: String,
@@ -139,8 +149,10 @@ pub struct Unproven {
 #[cfg_attr(feature = "serde", serde(rename_all = "camelCase"))]
 pub struct Lifecycle {
     /// Sequence number.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub seq: u64,
     /// Unix time in milliseconds.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub time_ms: u64,
     /// `registered`, `approved`, `changed` or `retired`.
     pub action: &'static str,
@@ -205,6 +217,20 @@ impl Report {
 #[cfg(feature = "serde")]
 mod decimal {
     use serde::Serializer;
+
+    pub(super) fn one<S: Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn optional_one<S: Serializer>(
+        value: &Option<u64>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => to.collect_str(value),
+            None => to.serialize_none(),
+        }
+    }
 
     pub(super) fn list<S: Serializer>(values: &[i64], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(values.iter().map(ToString::to_string))

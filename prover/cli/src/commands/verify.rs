@@ -226,7 +226,7 @@ fn to_json(report: &Report) -> Value {
 
 fn check_json(check: &Check) -> Value {
     json!({
-        "name": check.name, "inputs": check.inputs, "outcome": outcome(check.outcome), "reason": check.reason,
+        "name": check.name, "inputs": check.inputs, "result": outcome(check.outcome), "reason": check.reason,
         "milliseconds": check.milliseconds, "offline": check.offline,
     })
 }
