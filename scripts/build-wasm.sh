@@ -24,7 +24,7 @@ fail() {
 stamp=$(
     {
         find shared verifier-wasm -type f \( -name '*.rs' -o -name Cargo.toml -o -name '*.d.ts' \)
-        printf '%s\n' Cargo.toml Cargo.lock rust-toolchain.toml scripts/build-wasm.sh web/package-lock.json
+        printf '%s\n' Cargo.toml Cargo.lock rust-toolchain.toml scripts/build-wasm.sh web/build/snip-panics.mjs web/package-lock.json
     } | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1
 )
 if [ "${1:-}" != --force ] && [ -f "$pkg/.stamp" ] && [ "$(cat "$pkg/.stamp")" = "$stamp" ]; then
@@ -59,7 +59,8 @@ CARGO_BUILD_JOBS=$jobs wasm-pack build verifier-wasm --mode no-install --target 
     --out-dir "$stage" --out-name clearproof_verifier --profile wasm -- --locked
 
 # 4. Shrink, then move the whole folder into place at once.
-"$wasm_opt" -Oz --converge --strip-debug --strip-producers \
+node web/build/snip-panics.mjs "$stage/clearproof_verifier_bg.wasm" "$stage/clearproof_verifier_bg.wasm"
+"$wasm_opt" -Oz --one-caller-inline-max-function-size=200 --converge --strip-debug --strip-producers \
     --enable-bulk-memory --enable-bulk-memory-opt --enable-mutable-globals --enable-nontrapping-float-to-int \
     --enable-sign-ext --enable-multivalue --enable-reference-types --enable-extended-const \
     "$stage/clearproof_verifier_bg.wasm" -o "$stage/clearproof_verifier_bg.opt.wasm"

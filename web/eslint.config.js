@@ -2,14 +2,21 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["dist", "src/pkg", "node_modules"] },
+  { ignores: ["dist", "node_modules", "verifier/dist", "verifier/src/pkg", "verifier/src/generated"] },
   {
     files: ["src/**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
   },
   {
-    files: ["bench/**/*.mjs", "build/**/*.ts", "test/**/*.mjs", "vite.config.ts", "eslint.config.js"],
+    files: ["verifier/src/**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: { project: "./verifier/tsconfig.json", tsconfigRootDir: import.meta.dirname },
+    },
+  },
+  {
+    files: ["bench/**/*.mjs", "build/**/*.ts", "build/**/*.mjs", "test/**/*.mjs", "verifier/build.mjs", "vite.config.ts", "eslint.config.js"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     rules: {
       // The test runner awaits its tests itself.

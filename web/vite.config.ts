@@ -1,10 +1,9 @@
 import { defineConfig } from "vite";
-import { inlineWorker } from "./build/inline-worker.ts";
 import { singleFile } from "./build/single-file.ts";
 
 export default defineConfig({
   base: "./",
-  plugins: [inlineWorker(), singleFile()],
+  plugins: [singleFile()],
   build: {
     target: "es2023",
     modulePreload: { polyfill: false },

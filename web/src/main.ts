@@ -1,11 +1,10 @@
 import "./style.css";
+import { type Verifier, VerificationError, createVerifier } from "@clearproof/verifier/inline";
 import { byId, count, fileSize, h } from "./dom.js";
 import { dropZone, ignoreStrayDrops } from "./drop-zone.js";
-import type { EvidenceFile } from "./pkg/clearproof_verifier.js";
 import { noVerdictView, reportsView } from "./report-view.js";
 import { trustItem } from "./trust-list.js";
 import { type Pin, TrustStore } from "./trust-store.js";
-import { Superseded, Verifier, VerifierBroken } from "./verifier.js";
 
 const page = {
   evidenceZone: byId("evidence-zone", HTMLElement),
@@ -21,17 +20,23 @@ const page = {
   version: byId("version", HTMLElement),
 };
 
-const verifier = new Verifier();
+/** Made anew when what is trusted changes. It starts its workers when there is work for them. */
+let verifier: Promise<Verifier> | undefined;
 const pins = new Map<string, Pin>();
 let store: TrustStore | undefined;
-let evidence: readonly EvidenceFile[] = [];
-/** Counts judgements: only the newest one may show its result. */
-let judgement = 0;
+let evidence: readonly ReadFile[] = [];
+/** The newest judgement: only it may show its result. */
+let judgement = new AbortController();
 
 /** More than any evidence file needs, and less than a browser tab can hold. */
 const MAX_BYTES = 256_000_000;
 
-async function read(files: readonly File[]): Promise<EvidenceFile[]> {
+interface ReadFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+async function read(files: readonly File[]): Promise<ReadFile[]> {
   const total = files.reduce((sum, file) => sum + file.size, 0);
   if (total > MAX_BYTES) {
     throw new Error(`${fileSize(total)} were given, and this page takes at most ${fileSize(MAX_BYTES)} at a time.`);
@@ -52,39 +57,59 @@ async function judgeFiles(files: readonly File[]): Promise<void> {
   page.result.scrollIntoView({ behavior: "smooth", block: "start" });
 }
 
+/** The verifier with the pins on the page. */
+function ownVerifier(): Promise<Verifier> {
+  verifier ??= createVerifier({
+    trust: [...pins.values()].map((pin) => pin.bytes),
+    allowInsecureDevSrs: page.allowDev.checked,
+  });
+  return verifier;
+}
+
+/** What is trusted has changed. */
+function forgetVerifier(): void {
+  void verifier?.then((old) => {
+    old.close();
+  });
+  verifier = undefined;
+}
+
 /** Judges the evidence on the page against the pins on the page. */
 async function judge(): Promise<void> {
   if (evidence.length === 0) {
     return;
   }
-  verifier.cancel();
-  judgement += 1;
-  const mine = judgement;
+  judgement.abort();
+  judgement = new AbortController();
+  const { signal } = judgement;
   page.progress.textContent = `Checking ${count(evidence.length, "file")}…`;
   page.progress.hidden = false;
   page.result.setAttribute("aria-busy", "true");
-  const view = await viewOfJudgement(evidence);
-  if (mine === judgement) {
+  const view = await viewOfJudgement(evidence, signal);
+  if (!signal.aborted) {
     page.result.replaceChildren(view);
     page.progress.hidden = true;
     page.result.removeAttribute("aria-busy");
   }
 }
 
-async function viewOfJudgement(files: readonly EvidenceFile[]): Promise<HTMLElement> {
+async function viewOfJudgement(files: readonly ReadFile[], signal: AbortSignal): Promise<HTMLElement> {
   try {
-    const options = { trust: [...pins.values()].map((pin) => pin.bytes), allowInsecureDevSrs: page.allowDev.checked };
     const pinned = pins.size;
-    const { reports, milliseconds } = await verifier.verify(files, options);
+    const insecureDevSrsAllowed = page.allowDev.checked;
+    const current = await ownVerifier();
+    const start = performance.now();
+    const reports = await current.verifyAll(files, { signal });
+    const milliseconds = performance.now() - start;
     return reportsView(reports, {
       bytes: new Map(files.map((file) => [file.name, file.bytes.length])),
       milliseconds,
       pinned,
-      insecureDevSrsAllowed: options.allowInsecureDevSrs,
+      insecureDevSrsAllowed,
       misplaced: await trustFilesAmong(files.filter((_, index) => reports[index]?.verdict !== "valid")),
     });
   } catch (error) {
-    return error instanceof Superseded
+    return signal.aborted
       ? h("p")
       : noVerdictView(
           "The verifier itself stopped. That is a defect of the verifier and says nothing about the file. Please report it.",
@@ -93,10 +118,10 @@ async function viewOfJudgement(files: readonly EvidenceFile[]): Promise<HTMLElem
   }
 }
 
-async function trustFilesAmong(files: readonly EvidenceFile[]): Promise<Set<string>> {
+async function trustFilesAmong(files: readonly ReadFile[]): Promise<Set<string>> {
   const names = new Set<string>();
   for (const file of files) {
-    if ((await verifier.describeTrust(file)).kind === "bundle") {
+    if ((await (await ownVerifier()).describeTrust(file.bytes)).kind === "bundle") {
       names.add(file.name);
     }
   }
@@ -123,11 +148,11 @@ function showTrustProblem(problem: string): void {
   page.trustProblem.hidden = problem === "";
 }
 
-async function pin(files: readonly EvidenceFile[]): Promise<void> {
+async function pin(files: readonly ReadFile[]): Promise<void> {
   const problems: string[] = [];
   for (const file of files) {
     try {
-      const trust = await verifier.describeTrust(file);
+      const trust = await (await ownVerifier()).describeTrust(file.bytes);
       if (trust.kind === "rejected") {
         problems.push(`${file.name} was not pinned: ${trust.reason}`);
         continue;
@@ -136,7 +161,7 @@ async function pin(files: readonly EvidenceFile[]): Promise<void> {
       pins.set(bundle.fingerprint, { fileName: file.name, bytes: file.bytes, bundle });
       await store?.put({ fingerprint: bundle.fingerprint, fileName: file.name, bytes: file.bytes });
     } catch (error) {
-      problems.push(`${file.name} was not pinned: ${error instanceof VerifierBroken ? "the verifier stopped while reading it." : message(error)}`);
+      problems.push(`${file.name} was not pinned: ${error instanceof VerificationError && error.code === "verifier-broken" ? "the verifier stopped while reading it." : message(error)}`);
     }
   }
   if (problems.length === 0 && store?.remembers === false) {
@@ -144,6 +169,7 @@ async function pin(files: readonly EvidenceFile[]): Promise<void> {
   }
   showTrustProblem(problems.join(" "));
   showPins();
+  forgetVerifier();
   await judge();
 }
 
@@ -152,6 +178,7 @@ async function unpin(fingerprint: string): Promise<void> {
   showTrustProblem("");
   showPins();
   await store?.remove(fingerprint);
+  forgetVerifier();
   await judge();
 }
 
@@ -159,19 +186,20 @@ async function unpin(fingerprint: string): Promise<void> {
 async function restorePins(): Promise<void> {
   store = await TrustStore.open();
   for (const stored of await store.all()) {
-    const trust = await verifier.describeTrust({ name: stored.fileName, bytes: stored.bytes });
+    const trust = await (await ownVerifier()).describeTrust(stored.bytes);
     if (trust.kind === "bundle" && trust.bundle.fingerprint === stored.fingerprint) {
       pins.set(stored.fingerprint, { fileName: stored.fileName, bytes: stored.bytes, bundle: trust.bundle });
     } else {
       await store.remove(stored.fingerprint);
     }
   }
+  forgetVerifier();
   showPins();
 }
 
 ignoreStrayDrops();
 showPins();
-page.version.textContent = await verifier.version();
+page.version.textContent = (await ownVerifier()).version;
 await restorePins();
 
 dropZone(page.evidenceZone, page.evidenceInput, (files) => {
@@ -183,6 +211,7 @@ dropZone(page.trustZone, page.trustInput, (files) => {
   });
 });
 page.allowDev.addEventListener("change", () => {
+  forgetVerifier();
   void judge();
 });
 document.documentElement.dataset.ready = "true";

@@ -1,7 +1,7 @@
 /** The decisions of an evidence file, a page of rows at a time. */
 
 import { count, digest, h } from "./dom.js";
-import type { DecisionRecord, RecordMetadata } from "./pkg/clearproof_verifier.js";
+import type { DecisionRecord, RecordMetadata } from "@clearproof/verifier/inline";
 
 const ROWS_PER_PAGE = 25;
 

@@ -2,7 +2,7 @@
 
 import { checkTitle } from "./check-titles.js";
 import { count, duration, fileSize, h } from "./dom.js";
-import type { Check, Report } from "./pkg/clearproof_verifier.js";
+import type { Check, Report } from "@clearproof/verifier/inline";
 import { recordsTable } from "./records-table.js";
 
 const TITLE: Record<Report["verdict"], string> = {
@@ -11,7 +11,7 @@ const TITLE: Record<Report["verdict"], string> = {
   unknown: "Cannot tell",
 };
 
-const OUTCOME: Record<Check["outcome"], string> = {
+const OUTCOME: Record<Check["result"], string> = {
   passed: "passed",
   failed: "failed",
   unknown: "cannot tell",
@@ -80,8 +80,8 @@ export function noVerdictView(sentence: string, detail: string): HTMLElement {
 
 /** The verdict in a sentence, with its cause. */
 export function verdictSentence(report: Report): string {
-  const cause = (outcome: Check["outcome"]): string => {
-    const check = report.checks.find((candidate) => candidate.outcome === outcome);
+  const cause = (outcome: Check["result"]): string => {
+    const check = report.checks.find((candidate) => candidate.result === outcome);
     return check ? ` ${sentence(check.reason)}` : "";
   };
   switch (report.verdict) {
@@ -90,7 +90,7 @@ export function verdictSentence(report: Report): string {
       return `${count(report.records.length, "decision")} by ${models}: every check passed against what you pinned.`;
     }
     case "invalid":
-      return report.checks.some((check) => check.name === "evidence.encoding" && check.outcome === "failed")
+      return report.checks.some((check) => check.name === "evidence.encoding" && check.result === "failed")
         ? `Do not rely on this file. It is no clearproof evidence, or it was damaged.${cause("failed")}`
         : `Do not rely on this file.${cause("failed")}`;
     case "unknown":
@@ -151,7 +151,7 @@ function misplacedSentence(name: string): string {
 }
 
 function checks(report: Report): HTMLElement {
-  const outcomes = report.checks.map((check) => check.outcome);
+  const outcomes = report.checks.map((check) => check.result);
   const tally = (["failed", "unknown", "passed"] as const)
     .map((outcome) => ({ outcome, n: outcomes.filter((o) => o === outcome).length }))
     .filter(({ n }) => n > 0)
@@ -169,12 +169,12 @@ function checkItem(check: Check): HTMLElement {
   const title = checkTitle(check.name);
   return h(
     "li",
-    { class: check.outcome, "data-check": check.name, "data-outcome": check.outcome },
-    icon(check.outcome),
+    { class: check.result, "data-check": check.name, "data-outcome": check.result },
+    icon(check.result),
     h(
       "div",
       { class: "what" },
-      h("p", { class: "name" }, title ?? check.name, h("span", { class: "outcome" }, OUTCOME[check.outcome])),
+      h("p", { class: "name" }, title ?? check.name, h("span", { class: "outcome" }, OUTCOME[check.result])),
       ...(check.reason === "" ? [] : [h("p", { class: "reason" }, sentence(check.reason))]),
       h(
         "p",
@@ -223,7 +223,7 @@ function records(report: Report): HTMLElement[] {
   ];
 }
 
-function icon(outcome: Check["outcome"]): Element {
+function icon(outcome: Check["result"]): Element {
   const paths = { passed: "M6 12.5l4 4 8-9", failed: "M7 7l10 10M17 7L7 17", unknown: "M8.8 9.2a3.2 3.2 0 1 1 4.6 2.9c-.9.5-1.4 1-1.4 2.1M12 17.2v.1" };
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

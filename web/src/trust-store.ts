@@ -1,6 +1,6 @@
 /** The trust files that the auditor pinned, kept in this browser (IndexedDB) between visits. */
 
-import type { TrustedBundle } from "./pkg/clearproof_verifier.js";
+import type { TrustedBundle } from "@clearproof/verifier/inline";
 
 /** One pinned `verifier.bin`: its bytes, and what the verifier read in them. */
 export interface Pin {

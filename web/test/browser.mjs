@@ -9,7 +9,8 @@ import { chromium } from "playwright-core";
 const PAGE = fileURLToPath(new URL("../dist/index.html", import.meta.url));
 const ENSURE_CHROMIUM = fileURLToPath(new URL("../../scripts/ensure-chromium.sh", import.meta.url));
 
-const ARGUMENTS = [
+/** How Chromium is started in tests. */
+export const ARGUMENTS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -39,6 +40,11 @@ const ARGUMENTS = [
  * @property {ShownCheck[]} checks
  */
 
+/** The path of a Chromium, installed if there is none. */
+export function chromiumPath() {
+  return execFileSync(ENSURE_CHROMIUM, { encoding: "utf8" }).trim();
+}
+
 /** Starts the browser and the host of the page. */
 export async function startPortal() {
   const html = await readFile(PAGE);
@@ -52,8 +58,7 @@ export async function startPortal() {
   if (address === null || typeof address === "string") {
     throw new Error("the page's host has no port");
   }
-  const executablePath = execFileSync(ENSURE_CHROMIUM, { encoding: "utf8" }).trim();
-  const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+  const browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
   return new Portal(browser, server, `http://127.0.0.1:${address.port.toString()}/`);
 }
 
