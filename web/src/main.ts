@@ -193,7 +193,9 @@ async function restorePins(): Promise<void> {
       await store.remove(stored.fingerprint);
     }
   }
-  forgetVerifier();
+  if (pins.size > 0) {
+    forgetVerifier();
+  }
   showPins();
 }
 

@@ -78,8 +78,8 @@ async function prove(contribute) {
   return { key: await snarkjs.zKey.exportVerificationKey(zkey), proof, publicSignals };
 }
 
-/** As read from a file of JSON. @template T @param {T} value @returns {T} */
-const json = (value) => JSON.parse(JSON.stringify(value));
+/** As read from a file of JSON. @template T @param {T} value */
+const json = (value) => /** @type {T} */ (JSON.parse(JSON.stringify(value)));
 
 test("a proof by snarkjs verifies, and not for other inputs", async () => {
   const { key, proof, publicSignals } = json(sample);
@@ -129,7 +129,8 @@ test("JSON that is not canonical is refused by name, and never an exception", as
     ["groth16.proof", key, { ...proof, pi_c: ["0", "1", "0"] }, publicSignals],
   ];
   for (const [index, [failed, ...given]] of cases.entries()) {
-    const [badKey, badProof, badInputs] = /** @type {[any, any, any]} */ (given);
+    const [badKey, badProof, badInputs] =
+      /** @type {Parameters<typeof verifier.verifyGroth16>} */ (/** @type {unknown} */ (given));
     const report = await verifier.verifyGroth16(badKey, badProof, badInputs);
     assert.equal(report.verdict, "invalid", `case ${index.toString()}`);
     assert.equal(report.checks.at(-1)?.name, failed, `case ${index.toString()}: ${report.checks.at(-1)?.reason ?? ""}`);

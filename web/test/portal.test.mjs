@@ -173,6 +173,7 @@ test("the browser lets neither the page nor its worker connect to anything, the 
   try {
     const attempt = (/** @type {string} */ url) => fetch(url).then(() => "connected", () => "refused");
     assert.equal(await auditor.page.evaluate(attempt, portal.url), "refused");
+    await auditor.check({ name: "cat.png", bytes: PNG });
     const worker = auditor.page.workers()[0];
     assert.ok(worker, "the page has a worker");
     assert.equal(await worker.evaluate(attempt, portal.url), "refused");

@@ -43,6 +43,10 @@ execFileSync(process.execPath, [at("../node_modules/typescript/bin/tsc"), "-p", 
 for (const name of PKG) {
   copyFileSync(at(`src/pkg/${name}`), at(`dist/pkg/${name}`));
 }
+writeFileSync(
+  at("dist/pkg/clearproof_verifier_bg.wasm.d.ts"),
+  "/** What a bundler makes of the module: its address, its bytes or the compiled module, as it was told to. */\ndeclare const wasm: unknown;\nexport default wasm;\n",
+);
 writeFileSync(at("dist/worker-script.js"), script.text);
 for (const name of ["LICENSE-APACHE", "LICENSE-MIT"]) {
   copyFileSync(at(`../../${name}`), at(name));

@@ -77,22 +77,22 @@ function snarkjsKey(value: unknown): Uint8Array | string {
   if (refused !== undefined) {
     return refused;
   }
-  const ic = key["IC"];
-  if (!Array.isArray(ic) || key["nPublic"] !== ic.length - 1 || ic.length > MAX_POINTS) {
+  const ic = key.IC;
+  if (!Array.isArray(ic) || key.nPublic !== ic.length - 1 || ic.length > MAX_POINTS) {
     return `IC is not a list of nPublic + 1 points, of ${MAX_POINTS.toString()} at most`;
   }
   return joined({
-    vk_alpha_1: g1(key["vk_alpha_1"]),
-    vk_beta_2: g2(key["vk_beta_2"]),
-    vk_gamma_2: g2(key["vk_gamma_2"]),
-    vk_delta_2: g2(key["vk_delta_2"]),
+    vk_alpha_1: g1(key.vk_alpha_1),
+    vk_beta_2: g2(key.vk_beta_2),
+    vk_gamma_2: g2(key.vk_gamma_2),
+    vk_delta_2: g2(key.vk_delta_2),
     ...Object.fromEntries(ic.map((point: unknown, index) => [`IC[${index.toString()}]`, g1(point)])),
   });
 }
 
 function snarkjsProof(value: unknown): Uint8Array | string {
   const proof = record(value);
-  return refusedTool(proof) ?? joined({ pi_a: g1(proof["pi_a"]), pi_b: g2(proof["pi_b"]), pi_c: g1(proof["pi_c"]) });
+  return refusedTool(proof) ?? joined({ pi_a: g1(proof.pi_a), pi_b: g2(proof.pi_b), pi_c: g1(proof.pi_c) });
 }
 
 function publicInputs(value: unknown): Uint8Array | string {
@@ -104,8 +104,8 @@ function publicInputs(value: unknown): Uint8Array | string {
 }
 
 function refusedTool(value: Record<string, unknown>): string | undefined {
-  const curve = value["curve"];
-  return value["protocol"] === "groth16" && (curve === "bn128" || curve === "bn254")
+  const curve = value.curve;
+  return value.protocol === "groth16" && (curve === "bn128" || curve === "bn254")
     ? undefined
     : "it is not of protocol groth16 and curve bn128";
 }

@@ -239,7 +239,7 @@ function bytesList(list: unknown): readonly Uint8Array[] {
   if (!Array.isArray(list) || !list.every((bytes) => bytes instanceof Uint8Array)) {
     throw new VerificationError("bad-option", "trust must be a list of Uint8Arrays, the verifier.bin files that you pinned.");
   }
-  return list as Uint8Array[];
+  return list;
 }
 
 function stringList(name: string, list: unknown): readonly string[] {
@@ -249,5 +249,5 @@ function stringList(name: string, list: unknown): readonly string[] {
   if (!Array.isArray(list) || !list.every((text) => typeof text === "string")) {
     throw new VerificationError("bad-option", `${name} must be a list of strings.`);
   }
-  return list as string[];
+  return list;
 }

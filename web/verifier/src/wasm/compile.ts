@@ -10,7 +10,7 @@ export async function compile(source: WasmSource | Promise<WasmSource>): Promise
     if (from instanceof WebAssembly.Module) {
       return from;
     }
-    return await WebAssembly.compile(await bytesOf(from as BufferSource | Response | URL | string));
+    return await WebAssembly.compile(await bytesOf(from));
   } catch (error) {
     throw new VerificationError("wasm-unavailable", messageOf(error), { cause: error });
   }
