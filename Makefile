@@ -55,7 +55,7 @@ doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
 web: web/node_modules/.package-lock.json
-	cd web && npm run wasm
+	cd web && npm run verifier
 	cd web && npm run typecheck
 	cd web && npm run lint
 	cd web && npm test

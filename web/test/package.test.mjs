@@ -192,7 +192,9 @@ describe("in Chromium", () => {
         bundle: true, format: "esm", target: "es2022", outfile: join(packed.folder, "entry.js"),
       });
       const longest = await page.evaluate(async (/** @type {string} */ at) => {
-        const entry = /** @type {typeof import("@clearproof/verifier")} */ (await import(`${at}/entry.js`));
+        /** @type {unknown} */
+        const imported = await import(`${at}/entry.js`);
+        const entry = /** @type {typeof import("@clearproof/verifier")} */ (imported);
         const read = async (/** @type {string} */ path) => new Uint8Array(await (await fetch(`${at}/vectors/${path}`)).arrayBuffer());
         const verifier = await entry.createVerifier({ trust: [await read("kzg-one.verifier.bin")], allowInsecureDevSrs: true });
         const bytes = await read("kzg-one.evidence");

@@ -18,6 +18,8 @@ const groth16 = {
   proof: read("groth16/proof.compressed.bin"),
   inputs: read("groth16/inputs.bin"),
 };
-const verifier = /** @type {typeof import("@clearproof/verifier")} */ (await import(entry));
+/** @type {unknown} */
+const imported = await import(entry);
+const verifier = /** @type {typeof import("@clearproof/verifier")} */ (imported);
 console.log((await story(verifier, vectors, groth16)).join("\n"));
 // In Node the workers of a pool without work keep no process alive: there is no exit here.
