@@ -41,7 +41,7 @@ impl ConstraintSynthesizer<ArkFr> for Circuit {
         };
         let product = cs.new_input_variable(|| Ok(product))?;
         let square = cs.new_input_variable(|| Ok(square))?;
-        cs.new_input_variable(|| Ok(ArkFr::from(7u64)))?;
+        let _unbound = cs.new_input_variable(|| Ok(ArkFr::from(7u64)))?;
         let a = cs.new_witness_variable(|| Ok(self.a))?;
         let b = cs.new_witness_variable(|| Ok(self.b))?;
         cs.enforce_r1cs_constraint(|| lc!() + a, || lc!() + b, || lc!() + product)?;
