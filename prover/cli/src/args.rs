@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Measure compiling, proving and verifying on this machine
     Bench(Bench),
+    /// Look into a log, prove what waits, and write evidence from it
+    Audit(Audit),
 }
 
 #[derive(Debug, Args)]
@@ -300,4 +302,200 @@ mod tests {
         assert!(parse(&["m.onnx", "--out", "d", "--srs", "f", "--insecure-dev-srs"]).is_err());
         assert!(parse(&["m.onnx", "--out", "d", "--batch", "0"]).is_err());
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// The folder that `clearproof serve --init` made
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// The newest records
+    List(AuditList),
+    /// One record
+    Show(AuditShow),
+    /// Counts and rates
+    Stats(AuditStats),
+    /// Write a window of the log as an evidence file
+    Export(AuditExport),
+    /// Write evidence that shows the inputs of one decision
+    Disclose(AuditDisclose),
+    /// Check the whole log and every proof
+    Verify,
+    /// Compare a venue's or broker's orders with the log by their receipts
+    Reconcile(AuditReconcile),
+    /// Register, approve, change or retire a model
+    Lifecycle(AuditLifecycle),
+    /// Prove all decisions that wait
+    Prove,
+    /// As a witness: sign a log's checkpoint, if the log only grew since the last one signed here
+    Cosign(AuditCosign),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatusArgument {
+    /// No proof will follow
+    Unproven,
+    /// Waits for a proof
+    Pending,
+    /// Proving failed
+    Failed,
+    /// Has a proof
+    Proven,
+    /// Has a proof that was checked
+    Verified,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditList {
+    /// Records to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Only records before this sequence number
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) before: Option<u64>,
+    /// Only records with a proof this far
+    #[arg(long, value_enum)]
+    pub(crate) status: Option<StatusArgument>,
+    /// Only compliant decisions (true), or only the others (false)
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) compliant: Option<bool>,
+    /// Only records with this metadata
+    #[arg(long = "where", value_name = "KEY=VALUE")]
+    pub(crate) field: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditShow {
+    /// Its sequence number
+    pub(crate) seq: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditStats {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditExport {
+    /// First sequence number
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// Sequence number after the last; the end of the log where none is given
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) to: Option<u64>,
+    /// The evidence file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Show the decisions' metadata
+    #[arg(long)]
+    pub(crate) metadata: bool,
+    /// Show the inputs of this decision; may be repeated
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) disclose: Vec<u64>,
+    /// Put the models' verifier.bin into the file
+    #[arg(long)]
+    pub(crate) bundles: bool,
+    /// Size of a checkpoint that the log is shown to have grown from
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) earlier: Option<u64>,
+    /// An RFC 3161 token over the checkpoint; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timestamp: Vec<PathBuf>,
+    /// Write the records as a table too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Write the evidence as a CAR file too, and print its root CID
+    #[arg(long, value_name = "FILE")]
+    pub(crate) car: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditDisclose {
+    /// The decision's sequence number
+    pub(crate) seq: u64,
+    /// The evidence file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Put the model's verifier.bin into the file
+    #[arg(long)]
+    pub(crate) bundles: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditReconcile {
+    /// The orders, a .csv with a heading
+    #[arg(long, value_name = "FILE")]
+    pub(crate) orders: PathBuf,
+    /// The column that holds the receipts
+    #[arg(long, value_name = "NAME", default_value = "receipt")]
+    pub(crate) column: String,
+    /// Hexadecimal digits of a receipt that orders carry at least
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u8).range(8..=64))]
+    pub(crate) digits: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LifecycleArgument {
+    /// It becomes known
+    Register,
+    /// It comes into force
+    Approve,
+    /// It comes into force in another's place
+    Change,
+    /// It is in force no longer
+    Retire,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditLifecycle {
+    /// What happens
+    #[arg(value_enum)]
+    pub(crate) action: LifecycleArgument,
+    /// SHA-256 of the model's verifier.bin
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) model: String,
+    /// With change: SHA-256 of the one that is no longer in force
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) replaced: Option<String>,
+    /// Who does it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) note: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditCosign {
+    /// An evidence file with the checkpoint, and with the growth since the one signed before
+    pub(crate) evidence: PathBuf,
+    /// The log's key, NAME+ID+KEY
+    #[arg(long, value_name = "KEY")]
+    pub(crate) log_key: String,
+    /// The witness's secret key; made if there is none, with --name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The witness's name, for a new key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The folder that remembers what was signed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) memory: PathBuf,
+    /// The cosigned checkpoint to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod bench;
 mod compile;
 mod demo;
@@ -34,6 +35,7 @@ pub(crate) fn dispatch(command: &Command) -> Result<u8, anyhow::Error> {
         Command::Serve(arguments) => serve::serve(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
+        Command::Audit(arguments) => return audit::audit(arguments),
     }
     .map(|()| status::OK)
 }
