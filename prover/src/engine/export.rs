@@ -1,5 +1,6 @@
 //! Evidence files: a window of the log with its proofs, and what of it is shown.
 
+use std::collections::btree_map;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -146,8 +147,8 @@ impl Engine {
             }
         }
         for seq in named {
-            if !entries.contains_key(&seq) {
-                entries.insert(seq, self.store.entry(seq)?);
+            if let btree_map::Entry::Vacant(place) = entries.entry(seq) {
+                place.insert(self.store.entry(seq)?);
             }
         }
         // 3. Where all of it stands.

@@ -169,9 +169,8 @@ impl Engine {
             let entries = self.store.entries(run.clone())?;
             let sealed = self.store.sealed(run.clone())?;
             for ((seq, entry), sealed) in run.zip(&entries).zip(&sealed) {
-                let entry = match Entry::decode(entry) {
-                    Ok(Entry::Decision(decision)) => decision,
-                    _ => return Err(StoreError::NotProvable { seq }.into()),
+                let Ok(Entry::Decision(entry)) = Entry::decode(entry) else {
+                    return Err(StoreError::NotProvable { seq }.into());
                 };
                 let opened = self.keeper.open(seq, sealed);
                 let secret = opened.and_then(|bytes| Secret::from_bytes(&bytes));

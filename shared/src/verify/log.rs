@@ -32,7 +32,10 @@ pub(super) struct Checked {
     pub(super) not_checked: Vec<String>,
 }
 
-/// A decision of the window, proved in the file or not.
+/// Sequence numbers and leaf hashes, ascending.
+type Leaves = Vec<(u64, Hash)>;
+
+/// An entry of the window or before it.
 struct Seen {
     seq: u64,
     time_ms: u64,
@@ -40,7 +43,7 @@ struct Seen {
 }
 
 enum Kind {
-    Lifecycle(entry::Lifecycle),
+    Lifecycle(Box<entry::Lifecycle>),
     Decision {
         lifecycle: entry::LeafRef,
         bundle: Hash,
@@ -210,7 +213,7 @@ impl Checked {
         window: &LogWindow,
         leaves: &[Vec<Hash>],
         bundles: &[Hash],
-    ) -> Option<(Vec<Seen>, Vec<(u64, Hash)>)> {
+    ) -> Option<(Vec<Seen>, Leaves)> {
         let mut seen: Vec<(Seen, Hash)> = vec![];
         for (rows, leaves) in evidence.proofs.iter().zip(leaves) {
             let bundle = bundles.get(rows.bundle).copied().unwrap_or_default();
@@ -225,7 +228,7 @@ impl Checked {
             let kind = match entry {
                 Entry::Lifecycle(lifecycle) => {
                     self.report.lifecycle.push(told(&lifecycle));
-                    Kind::Lifecycle(lifecycle)
+                    Kind::Lifecycle(Box::new(lifecycle))
                 }
                 Entry::Decision(decision) => {
                     self.report.unproven.push(unproven(&decision));

@@ -428,11 +428,14 @@ fn text_at(text: &str, at: Position) -> Operand {
     }
 }
 
+/// A name and an index into it.
+type Element = (String, Option<usize>);
+
 /// Bounds by public constants that all rules together put on each name.
 #[derive(Default)]
 struct Bounds {
     /// Lower and upper bound, each with whether it is excluded.
-    of: BTreeMap<(String, Option<usize>), [(f64, bool); 2]>,
+    of: BTreeMap<Element, [(f64, bool); 2]>,
 }
 
 impl Bounds {
