@@ -12,7 +12,7 @@ use super::print;
 pub(super) fn serve(arguments: &Serve) -> Result<(), anyhow::Error> {
     let dir = &arguments.dir;
     if let (true, Some(origin)) = (arguments.init, &arguments.origin) {
-        let made = config::initialize(dir, origin).map_err(refused)?;
+        let made = config::initialize(dir, origin).map_err(|error| refused(&error))?;
         let mut text = format!(
             "{}: a new log\n  public key   {}\n  API keys, shown this once:\n",
             dir.display(),
@@ -23,8 +23,8 @@ pub(super) fn serve(arguments: &Serve) -> Result<(), anyhow::Error> {
         }
         return Ok(print(&text)?);
     }
-    let config = Config::read(dir).map_err(refused)?;
-    let opened = config::open(&config, config.mode).map_err(refused)?;
+    let config = Config::read(dir).map_err(|error| refused(&error))?;
+    let opened = config::open(&config, config.mode).map_err(|error| refused(&error))?;
     let models = opened.loaded.len();
     let log_key = opened.log_key.clone();
     let server = Server::start(config, opened, arguments.listen, |line| {
@@ -41,11 +41,11 @@ pub(super) fn serve(arguments: &Serve) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-fn refused(error: ConfigError) -> Failure {
-    match &error {
+fn refused(error: &ConfigError) -> Failure {
+    match error {
         ConfigError::NotEmpty { .. } | ConfigError::Missing { .. } => {
             Failure::usage(error.to_string())
         }
-        _ => Failure::bad_input(&error),
+        _ => Failure::bad_input(error),
     }
 }

@@ -338,10 +338,10 @@ impl HistoryQuery {
             before: self.before,
             from_ms: self.from_ms,
             until_ms: self.until_ms,
-            kind: named(self.kind, "kind", &KINDS, kind_name)?,
+            kind: named(self.kind.as_deref(), "kind", &KINDS, kind_name)?,
             bundle: self.model.as_deref().map(read_hash).transpose()?,
             compliant: self.compliant,
-            status: named(self.status, "status", &STATUSES, status_name)?,
+            status: named(self.status.as_deref(), "status", &STATUSES, status_name)?,
             metadata,
         };
         Ok((filter, limit))
@@ -350,7 +350,7 @@ impl HistoryQuery {
 
 /// One of these, by its name.
 fn named<T: Copy>(
-    given: Option<String>,
+    given: Option<&str>,
     what: &str,
     all: &[T],
     name: fn(T) -> &'static str,

@@ -135,14 +135,8 @@ impl<'de> Deserialize<'de> for Numbers {
 }
 
 /// An object whose names come once each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Object(pub(super) BTreeMap<String, serde_json::Value>);
-
-impl Default for Object {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
