@@ -214,7 +214,13 @@ pub(super) async fn decide(
         None => None,
         Some(key) => Some(key.to_str().map_err(|_| bad_key())?.to_owned()),
     };
-    let trade = trade(&caller, body.features, body.metadata, body.model, key)?;
+    let trade = trade(
+        &caller,
+        body.features,
+        body.metadata,
+        body.model.as_deref(),
+        key,
+    )?;
     let decision = blocking(&state, move |state| {
         let decision = state.engine.decide(trade)?;
         tell(state, &decision);
@@ -240,7 +246,15 @@ pub(super) async fn decide_batch(
     let trades: Vec<Result<Trade, Problem>> = body
         .trades
         .into_iter()
-        .map(|t| trade(&caller, t.features, t.metadata, t.model, t.idempotency_key))
+        .map(|t| {
+            trade(
+                &caller,
+                t.features,
+                t.metadata,
+                t.model.as_deref(),
+                t.idempotency_key,
+            )
+        })
         .collect();
     let decided = blocking(&state, move |state| {
         let good = trades.iter().flatten().cloned().collect();
@@ -390,7 +404,7 @@ fn trade(
     caller: &Caller,
     features: Numbers,
     Object(metadata): Object,
-    model: Option<String>,
+    model: Option<&str>,
     key: Option<String>,
 ) -> Result<Trade, Problem> {
     let key = match key {
@@ -414,7 +428,7 @@ fn trade(
         metadata: metadata.into_iter().collect(),
         // Under the key's name, so that no caller gets another's answer, and each finds its own.
         request_id: Some(format!("{}/{key}", caller.name)),
-        model: model.as_deref().map(read_hash).transpose()?,
+        model: model.map(read_hash).transpose()?,
     })
 }
 
