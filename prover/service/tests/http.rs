@@ -35,7 +35,7 @@ name = "leverage"
 require = "leverage <= 3"
 [[rule]]
 name = "symbol"
-require = "symbol in [\"BTC-USD\"]"
+require = "symbol in {'BTC-USD'}"
 [[rule]]
 name = "model"
 require = "-1000 < OUTPUT < 1000"
