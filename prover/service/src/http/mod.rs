@@ -2,7 +2,7 @@
 //!
 //! 1. Claim: everything under `/v1` needs a key whose role allows it; whatever is sent gets an answer, and what is not
 //!    carried out one sentence; a decision is answered once it is durable, and nothing that was answered is lost.
-//! 2. Layout: [`routes`] has the routes and who may use them; `/v1/openapi.json` describes them.
+//! 2. Layout: `routes` has the routes and who may use them; `/v1/openapi.json` describes them.
 //! 3. Assumed: TLS, or the loopback interface, keeps the keys secret on their way.
 //! 4. Source: docs/service.md; RFC 6750 (bearer keys), RFC 9457 (problems).
 

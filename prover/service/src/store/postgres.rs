@@ -845,7 +845,11 @@ mod tests {
                 ],
             );
             let socket = cluster.folder.path().display().to_string();
-            let options = format!("-k {socket} -c listen_addresses='' -c fsync=off");
+            // Little memory, none of it in /dev/shm, which is small in containers.
+            let options = format!(
+                "-k {socket} -c listen_addresses='' -c fsync=off -c shared_buffers=16MB \
+                 -c max_connections=20 -c dynamic_shared_memory_type=mmap"
+            );
             cluster.run(
                 "pg_ctl",
                 &[
@@ -882,13 +886,30 @@ mod tests {
             let command = command
                 .args(arguments)
                 .current_dir("/")
-                .stdout(Stdio::null());
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                // A file and no pipe: the server keeps it open.
+                .stderr(self.errors());
             let status = command.status().expect("PostgreSQL's programs run");
-            assert!(status.success(), "{arguments:?}: {}", self.log());
+            // A second panic while the first one unwinds would hide it.
+            if !status.success() && !std::thread::panicking() {
+                panic!("{arguments:?}: {status}\n{}", self.log());
+            }
+        }
+
+        fn errors(&self) -> fs::File {
+            let path = self.folder.path().join("errors");
+            fs::File::options()
+                .create(true)
+                .append(true)
+                .open(path)
+                .expect("a file")
         }
 
         fn log(&self) -> String {
-            fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+            ["errors", "log"]
+                .map(|name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default())
+                .concat()
         }
 
         fn database(&self, name: &str) -> String {
