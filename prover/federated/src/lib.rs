@@ -1,0 +1,1 @@
+//! Several firms train one model together, and none shows its data.
