@@ -49,6 +49,7 @@ clippy:
 
 unit:
 	@scripts/ensure-postgresql.sh
+	@scripts/ensure-nats.sh
 	$(CARGO) test --workspace --locked
 
 doc:

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Decide over HTTP, keep the log and prove behind it
     Serve(Serve),
+    /// Prove batches that a service hands out through NATS
+    Worker(Worker),
     /// Compile the example model, prove a batch of trades, and verify the result
     Demo(Demo),
     /// Measure compiling, proving and verifying on this machine
@@ -245,6 +247,16 @@ pub(crate) struct Serve {
     /// Where to listen; other than loopback addresses need a certificate
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
     pub(crate) listen: std::net::SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Worker {
+    /// A folder with the service's `worker.key` and its compiled models in `models/`
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The NATS server, such as nats://127.0.0.1:4222; user and password may stand before the host
+    #[arg(long, value_name = "URL")]
+    pub(crate) nats: String,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! The service's folder: its configuration, and the engine on it.
 //!
 //! 1. Claim: what is read is complete and valid, or refused with one sentence; a field that is not known is refused.
-//! 2. Layout: `clearproof.toml` ([`Config`]), `log.key`, `sealing.key`, `log.db`, and compiled models in `models/`. Paths in
+//! 2. Layout: `clearproof.toml` ([`Config`]), `log.key`, `sealing.key`, `worker.key`, `log.db`, and compiled models in `models/`. Paths in
 //!    the configuration are relative to the folder. API keys stand there as SHA-256 alone: they are random keys of 256 bits,
 //!    so that nobody finds one by trying, and a slow password hash would add nothing.
 //! 3. Assumed: whoever may write to the folder is the operator.
@@ -136,6 +136,17 @@ impl fmt::Debug for StorePlace {
     }
 }
 
+/// URL of a NATS server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Queue(pub String);
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        f.write_str("Queue")
+    }
+}
+
 /// Bounds on what callers may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -182,6 +193,8 @@ pub struct Config {
     pub store: StorePlace,
     /// Whether decisions are proved.
     pub mode: Mode,
+    /// Where other machines take batches to prove from; without one they are proved in this process.
+    pub queue: Option<Queue>,
     /// Compiled models that are loaded at the start.
     pub models: Vec<PathBuf>,
     /// The folder that an admin loads compiled models from.
@@ -208,6 +221,7 @@ struct File {
     store: String,
     #[serde(default)]
     mode: FileMode,
+    queue: Option<String>,
     #[serde(default)]
     models: Vec<PathBuf>,
     #[serde(default = "default_models_folder")]
@@ -293,6 +307,15 @@ impl Config {
                 )
             }
         };
+        let queue = match file.queue {
+            Some(url) if !["nats://", "tls://"].iter().any(|s| url.starts_with(s)) => {
+                return Err(
+                    "queue: give the URL of a NATS server, nats://host:4222 or tls://host:4222"
+                        .into(),
+                )
+            }
+            queue => queue.map(Queue),
+        };
         let limits = file.limits;
         let rate = limits.requests_per_second;
         let counts = [
@@ -345,6 +368,7 @@ impl Config {
                 FileMode::Prove => Mode::Prove,
                 FileMode::DecideOnly => Mode::DecideOnly,
             },
+            queue,
             models: file.models.iter().map(|model| dir.join(model)).collect(),
             models_folder: dir.join(file.models_folder),
             tls: file
@@ -403,6 +427,7 @@ pub fn initialize(dir: &Path, origin: &str) -> Result<Initialized, ConfigError> 
     }
     let log = LogKey::generate(&dir.join(LOG_KEY), origin, &mut OsRng)?;
     SealingKey::generate(&dir.join(SEALING_KEY), &mut OsRng)?;
+    SealingKey::generate(&dir.join(WORKER_KEY), &mut OsRng)?;
     let models = dir.join(default_models_folder());
     fs::create_dir(&models).map_err(io(&models))?;
     drop(SqliteStore::open(&dir.join(default_store()))?);
@@ -564,6 +589,8 @@ pub(crate) fn unhex(text: &str) -> Option<Hash> {
 const FILE: &str = "clearproof.toml";
 const LOG_KEY: &str = "log.key";
 const SEALING_KEY: &str = "sealing.key";
+/// Seals what travels to workers and back.
+pub(crate) const WORKER_KEY: &str = "worker.key";
 const BUNDLE: &str = "verifier.bin";
 /// Blocking threads that requests may take.
 const MOST_CONCURRENT: usize = 4096;
@@ -574,6 +601,8 @@ const TEMPLATE: &str = r#"# The service's configuration; docs/service.md has eve
 store = "log.db"
 # "decide-only" is for development: nothing is ever proved.
 mode = "prove"
+# Other machines prove, and take their work from a NATS server with JetStream; docs/service.md, "Workers".
+# queue = "nats://127.0.0.1:4222"
 # Compiled models that are loaded at the start, beside those of the models folder that the log speaks of.
 models = []
 models_folder = "models"
@@ -598,7 +627,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("desk");
         let made = initialize(&dir, "desk.example/log").unwrap();
-        for name in [FILE, LOG_KEY, SEALING_KEY, "log.db"] {
+        for name in [FILE, LOG_KEY, SEALING_KEY, WORKER_KEY, "log.db"] {
             let mode = fs::metadata(dir.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
@@ -633,6 +662,7 @@ mod tests {
         refused("stor = \"log.db\"", "line 1");
         refused("store = \"mysql://x\"", "postgres://");
         refused("mode = \"prove\"\nmodels = 3", "line 2");
+        refused("queue = \"127.0.0.1\"", "nats://");
         refused("[limits]\nbody_bytes = 0", "greater than 0");
         refused("[limits]\nrequests_per_second = nan", "greater than 0");
         refused("[limits]\nconcurrent = 5000", "at most");

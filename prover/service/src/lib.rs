@@ -5,6 +5,7 @@ pub mod config;
 pub mod http;
 pub mod keeper;
 pub mod keys;
+pub mod queue;
 pub mod sealing;
 mod secret_file;
 pub mod store;

@@ -11,6 +11,7 @@
 //! Source: DESIGN sections 6 and 7, SOUNDNESS conditions 16 to 20.
 
 mod export;
+mod job;
 mod model;
 pub mod policy;
 mod proving;
@@ -28,6 +29,7 @@ use clearproof_shared::log::merkle::Hash;
 use zeroize::Zeroizing;
 
 pub use export::{Export, ExportError};
+pub use job::Job;
 pub use model::DecideError;
 pub use proving::{ProvedBatch, ProvingError};
 pub use trade::{Decision, Features, Trade};

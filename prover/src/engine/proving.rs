@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clearproof_shared::artifact::evidence::{Metadata, ProvedRows};
+use clearproof_shared::artifact::evidence::ProvedRows;
 use clearproof_shared::log::entry::Entry;
 use clearproof_shared::log::merkle::{leaf_hash, Hash};
-use clearproof_shared::verify::{verify_prepared, StatedRows};
-use clearproof_shared::{commitment::metadata::metadata_digest, verify::VerifyError};
-use rand_core::OsRng;
+use clearproof_shared::verify::{verify_prepared, StatedRows, VerifyError};
 
+use super::job::Job;
 use super::model::Model;
 use super::secret::Secret;
 use super::store::{NewFailure, NewProof, Pending, StoreError};
 use super::Engine;
-use crate::prove::{prove_logged, CommittedRow, LoggedRow, ProveError, Row};
+use crate::prove::{CommittedRow, LoggedRow, ProveError, Row};
 
 /// A batch that was proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,12 +70,7 @@ impl Engine {
                 Err(ProvingError::Store(StoreError::AlreadyProven { .. })) => {}
                 Err(ProvingError::Store(error)) => return Err(error),
                 Err(error) => {
-                    self.store.mark_failed(&NewFailure {
-                        rows: pending.rows,
-                        bundle: pending.bundle,
-                        reason: error.to_string(),
-                        failed_ms: now_ms(),
-                    })?;
+                    self.give_up(pending, error.to_string())?;
                 }
             }
         }
@@ -88,19 +82,52 @@ impl Engine {
     /// # Errors
     /// Those of the store.
     pub fn pending(&self) -> Result<Vec<Pending>, StoreError> {
+        self.pending_batches(1, &|_| false)
+    }
+
+    /// What waits, of each loaded model at most `most` whole or last batches, the rows of which `taken` is true left out: those
+    /// are in somebody's hands already.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn pending_batches(
+        &self,
+        most: usize,
+        taken: &dyn Fn(u64) -> bool,
+    ) -> Result<Vec<Pending>, StoreError> {
         let batches = |models: &std::collections::BTreeMap<Hash, Arc<Model>>| {
             models.values().map(|model| model.artifact.batch()).max()
         };
-        let most = batches(&self.models.read().unwrap_or_else(|e| e.into_inner())).unwrap_or(1);
-        let mut pending = self.store.pending(most)?;
-        pending.retain_mut(|pending| match self.model(&pending.bundle) {
-            Some(model) => {
-                pending.rows.truncate(model.artifact.batch());
-                true
-            }
-            None => false,
-        });
-        Ok(pending)
+        let longest = batches(&self.models.read().unwrap_or_else(|e| e.into_inner())).unwrap_or(1);
+        let mut jobs = Vec::new();
+        for pending in self.store.pending(longest.saturating_mul(most))? {
+            let Some(model) = self.model(&pending.bundle) else {
+                continue;
+            };
+            let free: Vec<u64> = pending
+                .rows
+                .into_iter()
+                .filter(|row| !taken(*row))
+                .collect();
+            let batches = free.chunks(model.artifact.batch()).take(most);
+            jobs.extend(batches.map(|rows| Pending {
+                bundle: pending.bundle,
+                rows: rows.to_vec(),
+            }));
+        }
+        Ok(jobs)
+    }
+
+    /// These decisions as a job, for this or another machine.
+    ///
+    /// # Errors
+    /// Those of the store, and records whose sealed parts do not open.
+    pub fn job(&self, pending: &Pending) -> Result<Job, ProvingError> {
+        Ok(Job {
+            origin: self.keeper.origin().to_owned(),
+            bundle: pending.bundle,
+            rows: self.logged_rows(&pending.rows)?,
+        })
     }
 
     /// Proves these decisions and attaches the proof.
@@ -109,20 +136,27 @@ impl Engine {
     /// [`ProvingError`]; then nothing is attached.
     pub fn prove_batch(&self, pending: &Pending) -> Result<ProvedBatch, ProvingError> {
         let model = self.model(&pending.bundle).ok_or(ProvingError::Model)?;
-        let rows = self.logged_rows(&pending.rows)?;
-        let mut proved = prove_logged(&model.artifact, self.keeper.origin(), &rows, &mut OsRng)?;
-        // The metadata stays with the records; the proof needs its digests alone.
-        proved.metadata = rows
-            .iter()
-            .map(|row| {
-                let metadata = &row.committed.row().metadata;
-                Metadata::Hidden(metadata_digest(&row.salt, metadata))
-            })
-            .collect();
+        let proof = self.job(pending)?.prove(&model.artifact)?;
+        self.attach(pending, proof)
+    }
+
+    /// Attaches a proof that was made elsewhere ([`Job::prove`]), once it is checked against the log's own entries.
+    ///
+    /// # Errors
+    /// [`ProvingError::Verify`] or [`ProvingError::Entry`] if it does not hold, [`StoreError::AlreadyProven`] if another proof
+    /// came first; then nothing is attached.
+    pub fn accept(&self, pending: &Pending, proof: Vec<u8>) -> Result<ProvedBatch, ProvingError> {
+        self.check(&pending.bundle, &pending.rows, &proof)?;
+        let attached = self.attach(pending, proof)?;
+        self.store.mark_verified(attached.proof)?;
+        Ok(attached)
+    }
+
+    fn attach(&self, pending: &Pending, proof: Vec<u8>) -> Result<ProvedBatch, ProvingError> {
         let proof = self.store.attach(&NewProof {
             rows: pending.rows.clone(),
             bundle: pending.bundle,
-            proof: proved.to_bytes(),
+            proof,
             proved_ms: now_ms(),
         })?;
         Ok(ProvedBatch {
@@ -132,26 +166,43 @@ impl Engine {
         })
     }
 
+    /// Notes that a batch cannot be proved: its records no longer wait.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn give_up(&self, pending: Pending, reason: String) -> Result<u64, StoreError> {
+        self.store.mark_failed(&NewFailure {
+            rows: pending.rows,
+            bundle: pending.bundle,
+            reason,
+            failed_ms: now_ms(),
+        })
+    }
+
     /// Checks an attached proof against the log's own entries, and notes that it holds.
     ///
     /// # Errors
     /// [`ProvingError::Verify`] or [`ProvingError::Entry`] if it does not hold.
     pub fn verify(&self, proof: u64) -> Result<(), ProvingError> {
-        let stored = self.store.proof(proof)?;
-        let first = stored.proof.rows.first().copied().unwrap_or_default();
-        let model = self
-            .model(&stored.proof.bundle)
-            .ok_or(ProvingError::Model)?;
-        let rows = ProvedRows::from_bytes(&stored.proof.proof)
+        let stored = self.store.proof(proof)?.proof;
+        self.check(&stored.bundle, &stored.rows, &stored.proof)?;
+        Ok(self.store.mark_verified(proof)?)
+    }
+
+    /// Whether a proof is about these records as they stand in the log, and holds.
+    fn check(&self, bundle: &Hash, seqs: &[u64], proof: &[u8]) -> Result<(), ProvingError> {
+        let first = seqs.first().copied().unwrap_or_default();
+        let model = self.model(bundle).ok_or(ProvingError::Model)?;
+        let rows = ProvedRows::from_bytes(proof)
             .map_err(|cause| StoreError::Entry { seq: first, cause })?;
         let artifact = &model.artifact;
         let key = artifact.prepared.key();
-        let stated = StatedRows::read(key, &stored.proof.bundle, &rows)
-            .ok_or(ProvingError::Entry { seq: first })?;
-        if stated.leaves.len() != stored.proof.rows.len() {
+        let stated =
+            StatedRows::read(key, bundle, &rows).ok_or(ProvingError::Entry { seq: first })?;
+        if stated.leaves.len() != seqs.len() {
             return Err(ProvingError::Entry { seq: first });
         }
-        for (seq, leaf) in stored.proof.rows.iter().zip(&stated.leaves) {
+        for (seq, leaf) in seqs.iter().zip(&stated.leaves) {
             if leaf_hash(&self.store.entry(*seq)?) != *leaf {
                 return Err(ProvingError::Entry { seq: *seq });
             }
@@ -159,7 +210,7 @@ impl Engine {
         let model_points = artifact.model_points();
         let statement = stated.statement(&model_points, self.keeper.origin());
         verify_prepared(&artifact.prepared, &statement, &rows.proof)?;
-        Ok(self.store.mark_verified(proof)?)
+        Ok(())
     }
 
     /// The rows of a proof with their openings and places.

@@ -10,9 +10,14 @@ pub(super) struct Secret {
 }
 
 impl Secret {
+    /// Bytes beside the inputs'.
+    pub(super) const FIXED_BYTES: usize = 1 + 32 + 32;
+
     /// Version, r_t, salt, then 8 bytes a scalar.
     pub(super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(65 + 8 * self.inputs.len()));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(
+            Self::FIXED_BYTES + 8 * self.inputs.len(),
+        ));
         bytes.push(VERSION);
         bytes.extend_from_slice(&*self.blinding);
         bytes.extend_from_slice(&self.salt);

@@ -238,7 +238,9 @@ fn disclose(engine: &Engine, arguments: &AuditDisclose) -> Result<(), anyhow::Er
         bundles: arguments.bundles,
         ..Export::default()
     };
-    let evidence = engine.export(seq..seq + 1, &export).map_err(failed)?;
+    let evidence = engine
+        .export(seq..seq.saturating_add(1), &export)
+        .map_err(failed)?;
     files::write(&arguments.out, &evidence, Secrecy::Public)?;
     eprintln!(
         "{}: {} bytes; the inputs and metadata of decision {seq} are shown, those of the others in its batch are not",

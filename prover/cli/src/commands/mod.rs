@@ -10,6 +10,7 @@ mod reference;
 mod run;
 mod serve;
 mod verify;
+mod worker;
 
 use std::io::Write;
 use std::path::Path;
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(command: &Command) -> Result<u8, anyhow::Error> {
         Command::Prove(arguments) => prove::prove(arguments),
         Command::Verify(arguments) => return verify::verify(arguments),
         Command::Serve(arguments) => serve::serve(arguments),
+        Command::Worker(arguments) => worker::worker(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Audit(arguments) => return audit::audit(arguments),

@@ -11,6 +11,7 @@ use clearproof_shared::log::entry::Mode;
 
 use super::events::Event;
 use super::state::{Shared, State};
+use crate::queue::{Dispatcher, Outcome};
 
 /// The threads; dropping their senders asks them to end.
 pub(super) struct Behind {
@@ -18,10 +19,17 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    pub(super) fn start(state: &Shared) -> std::io::Result<Self> {
+    /// With a dispatcher, other machines prove.
+    pub(super) fn start(state: &Shared, dispatcher: Option<Dispatcher>) -> std::io::Result<Self> {
         let mut threads = vec![spawn("clearproof-checkpoint", state, sign)?];
-        if state.config.mode == Mode::Prove {
-            threads.push(spawn("clearproof-prove", state, prove)?);
+        match (state.config.mode, dispatcher) {
+            (Mode::DecideOnly, _) => {}
+            (Mode::Prove, None) => threads.push(spawn("clearproof-prove", state, prove)?),
+            (Mode::Prove, Some(dispatcher)) => {
+                let work =
+                    move |state: &State, stop: &Receiver<()>| hand_out(state, stop, dispatcher);
+                threads.push(spawn("clearproof-queue", state, work)?);
+            }
         }
         Ok(Self { threads })
     }
@@ -42,7 +50,7 @@ impl Behind {
 fn spawn(
     name: &str,
     state: &Shared,
-    work: fn(&State, &Receiver<()>),
+    work: impl FnOnce(&State, &Receiver<()>) + Send + 'static,
 ) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
     let (sender, stop) = channel();
     let state = Arc::clone(state);
@@ -74,19 +82,8 @@ fn sign(state: &State, stop: &Receiver<()>) {
 }
 
 fn prove(state: &State, stop: &Receiver<()>) {
-    // 1. Proofs that a stop left unchecked.
-    match unchecked(state, stop) {
-        Ok(proofs) => {
-            for (proof, rows) in proofs {
-                if ended(stop, Duration::ZERO) {
-                    return;
-                }
-                check(state, proof, rows);
-            }
-        }
-        Err(error) => state.log(&format!("unchecked proofs are not found: {error}")),
-    }
-    // 2. What waits, a batch of each model at a time.
+    check_left_over(state, stop);
+    // What waits, a batch of each model at a time.
     let mut wait = Duration::ZERO;
     while !ended(stop, wait) {
         let proved = state.engine.prove_pending().unwrap_or_else(|error| {
@@ -104,6 +101,60 @@ fn prove(state: &State, stop: &Receiver<()>) {
             });
             check(state, batch.proof, batch.rows);
         }
+    }
+}
+
+/// Hands what waits to workers, and takes what they answer.
+fn hand_out(state: &State, stop: &Receiver<()>, mut dispatcher: Dispatcher) {
+    check_left_over(state, stop);
+    let mut trouble = None;
+    let mut wait = Duration::ZERO;
+    while !ended(stop, wait) {
+        wait = state.config.prove_every;
+        let turn = dispatcher.turn(&state.engine, &mut |outcome| match outcome {
+            Outcome::Proved(batch) => {
+                let (proof, rows) = (batch.proof, batch.rows);
+                state.tell(Event::Proved {
+                    proof,
+                    rows: rows.clone(),
+                });
+                state.tell(Event::Verified { proof, rows });
+            }
+            Outcome::Failed { rows, reason } => {
+                let first = rows.first().copied().unwrap_or_default();
+                state.log(&format!(
+                    "{} decisions from {first} on cannot be proved: {reason}",
+                    rows.len()
+                ));
+            }
+        });
+        // The same trouble is told once.
+        let now = turn.err().map(|error| error.to_string());
+        if now != trouble {
+            match &now {
+                Some(error) => state.log(&format!("the queue does not answer: {error}")),
+                None => state.log("the queue answers again"),
+            }
+        }
+        if now.is_some() {
+            wait = wait.max(AFTER_TROUBLE);
+        }
+        trouble = now;
+    }
+}
+
+/// Checks the proofs that a stop left unchecked.
+fn check_left_over(state: &State, stop: &Receiver<()>) {
+    match unchecked(state, stop) {
+        Ok(proofs) => {
+            for (proof, rows) in proofs {
+                if ended(stop, Duration::ZERO) {
+                    return;
+                }
+                check(state, proof, rows);
+            }
+        }
+        Err(error) => state.log(&format!("unchecked proofs are not found: {error}")),
     }
 }
 
@@ -140,3 +191,4 @@ fn unchecked(state: &State, stop: &Receiver<()>) -> Result<BTreeMap<u64, Vec<u64
 }
 
 const PAGE: usize = 1000;
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);

@@ -31,6 +31,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rand_core::OsRng;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::ServerConfig;
@@ -42,7 +43,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{Config, Opened};
+use crate::config::{Config, Opened, Queue, WORKER_KEY};
+use crate::queue::Dispatcher;
+use crate::sealing::SealingKey;
+use crate::secret_file::KeyFileError;
 use behind::Behind;
 use routes::Routes;
 use state::{Shared, State};
@@ -70,6 +74,9 @@ pub enum ServeError {
         /// What is wrong.
         cause: String,
     },
+    /// The workers' key.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// No thread.
     #[error("no thread can be started: {0}")]
     Thread(io::Error),
@@ -122,9 +129,21 @@ impl Server {
             .block_on(TcpListener::bind(listen))
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let dispatcher = match &config.queue {
+            None => None,
+            Some(Queue(url)) => {
+                let path = config.dir.join(WORKER_KEY);
+                // Folders of before there were workers have none.
+                let key = match path.exists() {
+                    true => SealingKey::load(&path)?,
+                    false => SealingKey::generate(&path, &mut OsRng)?,
+                };
+                Some(Dispatcher::new(url, key).map_err(ServeError::Thread)?)
+            }
+        };
         let state = State::new(config, opened, Box::new(log));
         let router = Routes::new(&state).router();
-        let behind = Behind::start(&state).map_err(ServeError::Thread)?;
+        let behind = Behind::start(&state, dispatcher).map_err(ServeError::Thread)?;
         let secured = tls.is_some();
         let accepting = runtime.spawn(accept(listener, tls, router, Arc::clone(&state)));
         Ok(Self {

@@ -1,0 +1,543 @@
+//! A trading desk from outside: the service, its workers and the audit commands, as their users run them.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{channel, Receiver};
+use std::time::{Duration, Instant};
+
+use serde_json::{json, Value};
+
+const POLICY: &str = r#"
+version = 1
+name = "desk limits"
+features = ["size", "leverage", "price", "volume", "position_pct"]
+
+[metadata.symbol]
+values = ["BTC-USD", "ETH-USD"]
+
+[[rule]]
+name = "leverage"
+require = "leverage <= 3"
+[[rule]]
+name = "symbol"
+require = "symbol in {'BTC-USD'}"
+[[rule]]
+name = "model"
+require = "-1000 < score < 1000"
+"#;
+
+/// Decisions that one proof takes at most.
+const BATCH: usize = 32;
+
+fn clearproof(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_clearproof"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the command starts")
+}
+
+#[track_caller]
+fn ends(folder: &Path, arguments: &[&str], status: i32) -> String {
+    let output = clearproof(folder, arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(status),
+        "{arguments:?}: {stderr}"
+    );
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    match status {
+        0 => String::from_utf8(output.stdout).expect("text"),
+        _ => format!("{}{stderr}", String::from_utf8_lossy(&output.stdout)),
+    }
+}
+
+/// A process with the lines that it writes; killed when dropped.
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (sender, lines) = channel();
+        let out: Box<dyn Read + Send> = Box::new(child.stdout.take().expect("its output"));
+        let err: Box<dyn Read + Send> = Box::new(child.stderr.take().expect("its errors"));
+        for stream in [out, err] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    eprintln!("  | {line}");
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Self { child, lines }
+    }
+
+    /// The next line with these words.
+    #[track_caller]
+    fn says(&self, words: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(120);
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            if line.contains(words) {
+                return line;
+            }
+        }
+        panic!("it never said {words:?}");
+    }
+
+    /// Whether it said this since it was last asked.
+    fn said(&self, words: &str) -> bool {
+        self.lines.try_iter().any(|line| line.contains(words))
+    }
+
+    fn terminate(mut self) {
+        let pid = self.child.id().to_string();
+        let told = Command::new("kill").arg(&pid).status();
+        assert!(told.expect("kill runs").success());
+        let ended = self.child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}");
+    }
+}
+
+/// A log's folder with a compiled model and its three keys.
+struct Desk {
+    folder: tempfile::TempDir,
+    log_key: String,
+    keys: Vec<String>,
+    model: String,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let told = ends(
+            folder.path(),
+            &[
+                "serve",
+                "--init",
+                "--dir",
+                "desk",
+                "--origin",
+                "desk.example/log",
+            ],
+            0,
+        );
+        let word = |line: &str| {
+            line.split_whitespace()
+                .last()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let lines: Vec<String> = told.lines().map(word).collect();
+        fs::write(folder.path().join("policy.toml"), POLICY).expect("the policy");
+        let model =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/models/compliance.onnx");
+        let model = model.to_str().expect("UTF-8");
+        let batch = BATCH.to_string();
+        let arguments = [
+            "compile",
+            model,
+            "--policy",
+            "policy.toml",
+            "--batch",
+            &batch,
+            "--out",
+            "desk/models/first",
+            "--scheme",
+            "kzg",
+            "--insecure-dev-srs",
+        ];
+        ends(folder.path(), &arguments, 0);
+        let bundle = folder.path().join("desk/models/first/verifier.bin");
+        let digest = Command::new("sha256sum")
+            .arg(bundle)
+            .output()
+            .expect("sha256sum");
+        Self {
+            folder,
+            log_key: lines[1].clone(),
+            keys: lines[3..6].to_vec(),
+            model: String::from_utf8(digest.stdout).expect("text")[..64].to_owned(),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn audit(&self, arguments: &[&str], status: i32) -> String {
+        let all = [&["audit", "--dir", "desk"], arguments].concat();
+        ends(self.path(), &all, status)
+    }
+
+    fn approve(&self) {
+        for action in ["register", "approve"] {
+            let by = ["--by", "Ada L.", "--note", "reviewed"];
+            let arguments = [&["lifecycle", action, "--model", &self.model], &by[..]].concat();
+            self.audit(&arguments, 0);
+        }
+    }
+
+    fn serve(&self) -> (Process, SocketAddr) {
+        let service = Process::start(
+            Command::new(env!("CARGO_BIN_EXE_clearproof"))
+                .args(["serve", "--dir", "desk", "--listen", "127.0.0.1:0"])
+                .current_dir(self.path()),
+        );
+        let line = service.says("http://");
+        let address = line.split_whitespace().next().unwrap_or_default();
+        let address = address.trim_start_matches("http://").parse();
+        (service, address.expect("an address"))
+    }
+
+    /// Decides so many compliant trades.
+    fn decide(&self, address: SocketAddr, count: usize) -> Vec<Value> {
+        let trades: Vec<Value> = (0..count).map(|_| trade(2.0)).collect();
+        let answer = self.post(address, "/v1/decisions/batch", &json!({ "trades": trades }));
+        let results = answer["results"].as_array().expect("results").clone();
+        assert_eq!(results.len(), count, "{answer}");
+        results
+            .into_iter()
+            .map(|mut r| r["decision"].take())
+            .collect()
+    }
+
+    fn post(&self, address: SocketAddr, path: &str, body: &Value) -> Value {
+        self.ask(address, "POST", path, &body.to_string())
+    }
+
+    fn stats(&self, address: SocketAddr) -> Value {
+        self.ask(address, "GET", "/v1/statistics", "")
+    }
+
+    /// As the admin, whose key is the last one.
+    fn ask(&self, address: SocketAddr, method: &str, path: &str, body: &str) -> Value {
+        let mut stream = TcpStream::connect(address).expect("the service listens");
+        let key = &self.keys[2];
+        let length = body.len();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// Waits until so many decisions are verified; `meanwhile` is called again and again.
+    fn wait_verified(&self, address: SocketAddr, count: usize, mut meanwhile: impl FnMut()) {
+        let start = Instant::now();
+        loop {
+            let stats = self.stats(address);
+            if stats["verified"] == count {
+                return;
+            }
+            meanwhile();
+            assert!(start.elapsed() < Duration::from_secs(300), "{stats}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn trade(leverage: f64) -> Value {
+    json!({
+        "features": {"size": 0.5, "leverage": leverage, "price": 0.25, "volume": 0.75, "position_pct": 1.0},
+        "metadata": {"symbol": "BTC-USD"},
+    })
+}
+
+#[test]
+fn an_operator_looks_into_the_log_and_an_auditor_judges_what_comes_out() {
+    let desk = Desk::new();
+    desk.approve();
+    let (service, address) = desk.serve();
+    let decisions = desk.decide(address, 3);
+    let refused = desk.post(address, "/v1/decisions", &trade(3.5));
+    assert_eq!(refused["compliant"], false);
+    service.terminate();
+
+    // 1. Looking.
+    desk.audit(&["prove"], 0);
+    let stats: Value = serde_json::from_str(&desk.audit(&["stats", "--json"], 0)).unwrap();
+    assert_eq!(
+        (&stats["verified"], &stats["violations"]),
+        (&json!(4), &json!(1))
+    );
+    assert!(desk
+        .audit(&["stats"], 0)
+        .contains("compliance_rate     0.75"));
+    let listed = desk.audit(
+        &["list", "--where", "symbol=BTC-USD", "--compliant", "false"],
+        0,
+    );
+    assert_eq!(listed.lines().count(), 2 + 1, "{listed}");
+    let shown: Value = serde_json::from_str(&desk.audit(&["show", "2", "--json"], 0)).unwrap();
+    assert_eq!(shown["receipt"], decisions[0]["receipt"]);
+    assert!(desk.audit(&["show", "99"], 65).contains("99"));
+    assert!(desk
+        .audit(&["verify"], 0)
+        .contains("log of 6 entries: whole"));
+
+    // 2. Evidence of a window, judged with what the auditor pinned.
+    desk.audit(
+        &[
+            "export",
+            "--metadata",
+            "--out",
+            "day.evidence",
+            "--csv",
+            "day.csv",
+            "--car",
+            "day.car",
+        ],
+        0,
+    );
+    let csv = fs::read_to_string(desk.path().join("day.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 7, "{csv}");
+    assert!(csv.contains(decisions[1]["receipt"].as_str().unwrap()));
+    let trust = [
+        "--trust",
+        "desk/models/first/verifier.bin",
+        "--allow-insecure-dev-srs",
+    ];
+    let verify = |file: &str, more: &[&str], status: i32| {
+        ends(
+            desk.path(),
+            &[&["verify", file], &trust[..], more].concat(),
+            status,
+        )
+    };
+    verify("day.evidence", &["--log-key", &desk.log_key], 0);
+    let mut other = desk.log_key.clone();
+    other.replace_range(..4, "king");
+    verify("day.evidence", &["--log-key", &other], 2);
+    let mut bytes = fs::read(desk.path().join("day.evidence")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(desk.path().join("bad.evidence"), bytes).unwrap();
+    verify("bad.evidence", &["--log-key", &desk.log_key], 1);
+
+    // 3. One decision's input, and nobody else's.
+    desk.audit(&["disclose", "3", "--out", "one.evidence"], 0);
+    let report = verify("one.evidence", &["--log-key", &desk.log_key, "--json"], 0);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(report.to_string().contains("BTC-USD"), "{report:#}");
+    desk.audit(&["disclose", "0", "--out", "none.evidence"], 65);
+    desk.audit(
+        &["disclose", &u64::MAX.to_string(), "--out", "none.evidence"],
+        65,
+    );
+    assert!(!desk.path().join("none.evidence").exists());
+
+    // 4. The venue's orders against the log.
+    let receipt = |decision: &Value| decision["receipt"].as_str().unwrap().to_owned();
+    let orders = |receipts: &[String]| {
+        let text = receipts
+            .iter()
+            .fold("id,receipt\n".to_owned(), |text, r| text + "1," + r + "\n");
+        fs::write(desk.path().join("orders.csv"), text).unwrap();
+    };
+    let mut receipts: Vec<String> = decisions.iter().map(receipt).collect();
+    orders(&receipts);
+    desk.audit(&["reconcile", "--orders", "orders.csv"], 0);
+    receipts.push("ab".repeat(32));
+    orders(&receipts);
+    assert!(desk
+        .audit(&["reconcile", "--orders", "orders.csv"], 1)
+        .contains("abab"));
+
+    // 5. A witness signs, and its signature is asked for.
+    let cosign = [
+        "audit",
+        "cosign",
+        "day.evidence",
+        "--log-key",
+        &desk.log_key,
+        "--key",
+        "witness.key",
+        "--name",
+        "witness.example",
+        "--memory",
+        "seen",
+        "--out",
+        "checkpoint",
+    ];
+    ends(desk.path(), &cosign, 0);
+    let note = fs::read_to_string(desk.path().join("checkpoint")).unwrap();
+    assert!(note.contains("witness.example"), "{note}");
+
+    // 6. A retired model decides no more.
+    let retire = [
+        "lifecycle",
+        "retire",
+        "--model",
+        &desk.model,
+        "--by",
+        "Ada L.",
+    ];
+    desk.audit(&retire, 0);
+    desk.audit(&retire, 65);
+}
+
+/// A NATS server with JetStream of the test's own.
+fn nats(folder: &Path, port: u16) -> Process {
+    let program = ["/usr/sbin/nats-server", "/usr/bin/nats-server", "/usr/local/bin/nats-server"]
+        .into_iter()
+        .find(|program| Path::new(program).exists())
+        .expect("nats-server is not installed, and workers are not tested without it: run scripts/ensure-nats.sh");
+    let server = Process::start(
+        Command::new(program)
+            .args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"])
+            .arg(folder.join("jetstream")),
+    );
+    server.says("Server is ready");
+    server
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A worker's folder: a copy of the key and of the models, nothing else.
+fn worker_folder(desk: &Desk) -> PathBuf {
+    let dir = desk.path().join("worker");
+    fs::create_dir_all(dir.join("models/first")).expect("folders");
+    fs::copy(desk.path().join("desk/worker.key"), dir.join("worker.key")).expect("the key");
+    for file in fs::read_dir(desk.path().join("desk/models/first")).expect("the model") {
+        let file = file.expect("a file");
+        fs::copy(file.path(), dir.join("models/first").join(file.file_name())).expect("copied");
+    }
+    dir
+}
+
+fn worker(dir: &Path, url: &str) -> Process {
+    let worker = Process::start(
+        Command::new(env!("CARGO_BIN_EXE_clearproof"))
+            .args(["worker", "--nats", url, "--dir"])
+            .arg(dir),
+    );
+    worker.says("waiting for work");
+    worker
+}
+
+#[test]
+fn workers_that_are_killed_leave_their_batches_to_others() {
+    let desk = Desk::new();
+    desk.approve();
+    let port = free_port();
+    let url = format!("nats://127.0.0.1:{port}");
+    let config = desk.path().join("desk/clearproof.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(
+        &config,
+        text.replace("mode =", &format!("queue = \"{url}\"\nmode =")),
+    )
+    .unwrap();
+    let dir = worker_folder(&desk);
+    let unanswered = ["worker", "--nats", &url, "--dir", "worker"];
+    assert!(ends(desk.path(), &unanswered, 65).contains("is nats-server running"));
+
+    // 1. The service decides while there is no queue.
+    let (service, address) = desk.serve();
+    desk.decide(address, 1);
+    service.says("the queue does not answer");
+    let mut queue = nats(desk.path(), port);
+    service.says("the queue answers again");
+
+    // 2. Three workers, killed in turn in the middle of a batch; each batch is proved by another.
+    let mut workers: Vec<Process> = (0..3).map(|_| worker(&dir, &url)).collect();
+    desk.wait_verified(address, 1, || ());
+    let mut decided = 1;
+    for turn in 0..3 {
+        desk.decide(address, 2 * BATCH);
+        decided += 2 * BATCH;
+        let mut killed = false;
+        desk.wait_verified(address, decided, || {
+            if !killed && workers[turn].said("proving") {
+                workers[turn].child.kill().expect("killed");
+                killed = true;
+            }
+        });
+        // Others may have been quicker; the next turn's worker has its chance then.
+        workers[turn] = worker(&dir, &url);
+    }
+
+    // 3. The queue's server is killed and comes back, with batches in it.
+    desk.decide(address, 2 * BATCH);
+    decided += 2 * BATCH;
+    queue.child.kill().expect("killed");
+    queue.child.wait().expect("it ends");
+    queue = nats(desk.path(), port);
+    desk.wait_verified(address, decided, || ());
+
+    // 4. A job that is none goes to the dead letters, and nothing stops for it.
+    let stats = desk.stats(address);
+    assert_eq!(
+        (&stats["failed"], &stats["pending"]),
+        (&json!(0), &json!(0)),
+        "{stats}"
+    );
+    let digest = &desk.model;
+    let id = fs::read_dir(desk.path().join("jetstream/jetstream/$G/streams")).unwrap();
+    let id = id
+        .filter_map(|stream| stream.unwrap().file_name().into_string().ok())
+        .find_map(|name| {
+            Some(
+                name.strip_prefix("CLEARPROOF_")?
+                    .strip_suffix("_JOBS")?
+                    .to_owned(),
+            )
+        })
+        .expect("the stream of jobs");
+    let mut line = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        line,
+        "CONNECT {{\"verbose\":false}}\r\nPUB clearproof.{id}.jobs.{digest} 5\r\nhello\r\nPING\r\n"
+    )
+    .unwrap();
+    let mut answer = [0; 4096];
+    assert!(line.read(&mut answer).unwrap() > 0);
+    let start = Instant::now();
+    while !workers
+        .iter()
+        .any(|worker| worker.said("does not open with this worker's key"))
+    {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "the letter is not dead"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    desk.decide(address, 1);
+    desk.wait_verified(address, decided + 1, || ());
+
+    // 5. One proof each, and the log is whole.
+    for worker in workers {
+        worker.terminate();
+    }
+    service.terminate();
+    drop(queue);
+    assert!(desk.audit(&["verify"], 0).contains("that do not: 0"));
+}
