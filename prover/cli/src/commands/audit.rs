@@ -1,13 +1,16 @@
 //! `clearproof audit`: what a log's operator does with it, without the service running.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clearproof_prover::engine::store::{Filter, ProofStatus, Record, RecordKind};
 use clearproof_prover::engine::{Engine, Export, Mode};
+use clearproof_prover::prove::Artifact;
 use clearproof_service::car::write_car;
-use clearproof_service::config::open_engine;
+use clearproof_service::config::{bundle_digest, compiled, open_engine, Config};
 use clearproof_service::keys::LogKey;
 use clearproof_service::witness::{self, Growth};
 use clearproof_shared::artifact::evidence::Evidence;
@@ -44,7 +47,7 @@ pub(super) fn audit(arguments: &Audit) -> Result<u8, anyhow::Error> {
         AuditCommand::Disclose(arguments) => disclose(&engine, arguments)?,
         AuditCommand::Verify => return verify(&engine),
         AuditCommand::Reconcile(arguments) => return reconcile(&engine, arguments),
-        AuditCommand::Lifecycle(arguments) => lifecycle(&engine, arguments)?,
+        AuditCommand::Lifecycle(arguments) => lifecycle(&engine, dir, arguments)?,
         AuditCommand::Prove => prove(&engine)?,
         AuditCommand::Cosign(_) => {}
     }
@@ -394,7 +397,7 @@ fn reconcile(engine: &Engine, arguments: &AuditReconcile) -> Result<u8, anyhow::
     Ok(if differ { status::INVALID } else { status::OK })
 }
 
-fn lifecycle(engine: &Engine, arguments: &AuditLifecycle) -> Result<(), anyhow::Error> {
+fn lifecycle(engine: &Engine, dir: &Path, arguments: &AuditLifecycle) -> Result<(), anyhow::Error> {
     let digest = |text: &str| {
         let bytes: Option<Vec<u8>> = (0..text.len())
             .step_by(2)
@@ -423,6 +426,14 @@ fn lifecycle(engine: &Engine, arguments: &AuditLifecycle) -> Result<(), anyhow::
         }
         _ => return Err(Failure::usage("--replaced goes with change alone").into()),
     };
+    // A model that the log does not speak of yet is not loaded by itself.
+    let config = Config::read(dir).map_err(failed)?;
+    for folder in compiled(&config.models_folder).map_err(failed)? {
+        if bundle_digest(&folder).map_err(failed)? == subject {
+            let artifact = Artifact::load(&folder).map_err(failed)?;
+            engine.load(Arc::new(artifact)).map_err(failed)?;
+        }
+    }
     let seq = engine
         .lifecycle(action, subject, &arguments.by, &arguments.note)
         .map_err(failed)?;
