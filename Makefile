@@ -49,7 +49,8 @@ clippy:
 
 unit:
 	@scripts/ensure-postgresql.sh
-	@scripts/ensure-nats.sh
+	@scripts/ensure-program.sh nats-server nats-server
+	@scripts/ensure-program.sh openssl openssl
 	$(CARGO) test --workspace --locked
 
 doc:

@@ -222,6 +222,9 @@ pub(crate) struct Verify {
     /// Key of a witness that you trust, likewise
     #[arg(long, value_name = "KEY")]
     pub(crate) witness_key: Vec<String>,
+    /// Root certificates of time-stamp authorities that you trust, PEM; then the time stamps in the evidence are checked
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tsa: Option<PathBuf>,
     /// Accept the reference string whose secret is published
     #[arg(long)]
     pub(crate) allow_insecure_dev_srs: bool,
@@ -335,6 +338,8 @@ pub(crate) enum AuditCommand {
     Stats(AuditStats),
     /// Write a window of the log as an evidence file
     Export(AuditExport),
+    /// Write a request for a time stamp over the checkpoint, to be sent to an RFC 3161 authority
+    Timestamp(AuditTimestamp),
     /// Write evidence that shows the inputs of one decision
     Disclose(AuditDisclose),
     /// Check the whole log and every proof
@@ -424,7 +429,7 @@ pub(crate) struct AuditExport {
     /// Size of a checkpoint that the log is shown to have grown from
     #[arg(long, value_name = "SIZE")]
     pub(crate) earlier: Option<u64>,
-    /// An RFC 3161 token over the checkpoint; may be repeated
+    /// A time-stamp authority's reply about the checkpoint (see `audit timestamp`); may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) timestamp: Vec<PathBuf>,
     /// Write the records as a table too
@@ -433,6 +438,13 @@ pub(crate) struct AuditExport {
     /// Write the evidence as a CAR file too, and print its root CID
     #[arg(long, value_name = "FILE")]
     pub(crate) car: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditTimestamp {
+    /// The request to write (application/timestamp-query)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

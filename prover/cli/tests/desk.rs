@@ -388,7 +388,35 @@ fn an_operator_looks_into_the_log_and_an_auditor_judges_what_comes_out() {
     let note = fs::read_to_string(desk.path().join("checkpoint")).unwrap();
     assert!(note.contains("witness.example"), "{note}");
 
-    // 6. A retired model decides no more.
+    // 6. A time-stamp authority saw the checkpoint.
+    desk.audit(&["timestamp", "--out", "request.tsq"], 0);
+    authority(desk.path());
+    let export = [
+        "export",
+        "--out",
+        "stamped.evidence",
+        "--timestamp",
+        "reply.tsr",
+    ];
+    desk.audit(&export, 0);
+    let log_key = ["--log-key", desk.log_key.as_str()];
+    let report = verify("stamped.evidence", &log_key, 0);
+    assert!(report.contains("verify --tsa"), "{report}");
+    let report = verify(
+        "stamped.evidence",
+        &[&log_key[..], &["--tsa", "root.pem"]].concat(),
+        0,
+    );
+    assert!(report.contains("passed  log.timestamp"), "{report}");
+    assert!(!report.contains("verify --tsa"), "{report}");
+    let report = verify(
+        "stamped.evidence",
+        &[&log_key[..], &["--tsa", "stamper.pem"]].concat(),
+        1,
+    );
+    assert!(report.contains("certificate is not accepted"), "{report}");
+
+    // 7. A retired model decides no more.
     let retire = [
         "lifecycle",
         "retire",
@@ -399,6 +427,40 @@ fn an_operator_looks_into_the_log_and_an_auditor_judges_what_comes_out() {
     ];
     desk.audit(&retire, 0);
     desk.audit(&retire, 65);
+    assert!(desk.audit(&export, 65).contains("audit timestamp"));
+}
+
+/// Makes an authority with a root of its own, which answers request.tsq with reply.tsr.
+fn authority(folder: &Path) {
+    let script = r#"
+        set -e
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.pem -days 2 -subj /CN=root
+        openssl req -newkey rsa:2048 -nodes -keyout stamper.key -out stamper.csr -subj /CN=stamper
+        printf 'extendedKeyUsage=critical,timeStamping
+basicConstraints=CA:false
+' > stamper.ext
+        openssl x509 -req -in stamper.csr -CA root.pem -CAkey root.key -CAcreateserial -days 2 -extfile stamper.ext -out stamper.pem
+        printf '[tsa]
+default_tsa=a
+[a]
+serial=serial
+default_policy=1.2.3
+digests=sha256
+signer_digest=sha256
+' > tsa.cnf
+        echo 01 > serial
+        openssl ts -reply -queryfile request.tsq -signer stamper.pem -inkey stamper.key -config tsa.cnf -out reply.tsr
+    "#;
+    let made = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(folder)
+        .output();
+    let made = made.expect("sh runs");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
 
 /// A NATS server with JetStream of the test's own.
@@ -406,7 +468,7 @@ fn nats(folder: &Path, port: u16) -> Process {
     let program = ["/usr/sbin/nats-server", "/usr/bin/nats-server", "/usr/local/bin/nats-server"]
         .into_iter()
         .find(|program| Path::new(program).exists())
-        .expect("nats-server is not installed, and workers are not tested without it: run scripts/ensure-nats.sh");
+        .expect("nats-server is not installed, and workers are not tested without it: run scripts/ensure-program.sh nats-server nats-server");
     let server = Process::start(
         Command::new(program)
             .args(["-js", "-a", "127.0.0.1", "-p", &port.to_string(), "-sd"])
@@ -475,7 +537,7 @@ fn workers_that_are_killed_leave_their_batches_to_others() {
         // What was said before counts no more.
         workers
             .iter()
-            .for_each(|worker| drop(worker.lines.try_iter().count()));
+            .for_each(|worker| worker.lines.try_iter().for_each(drop));
         desk.decide(address, 2 * BATCH);
         decided += 2 * BATCH;
         let begun = Instant::now();

@@ -10,6 +10,7 @@ pub mod sealing;
 mod secret_file;
 pub mod store;
 pub mod tiles;
+pub mod timestamp;
 pub mod witness;
 
 pub use secret_file::KeyFileError;

@@ -208,6 +208,11 @@ impl Engine {
         Ok(checkpoint)
     }
 
+    /// Origin of the log.
+    pub fn origin(&self) -> &str {
+        self.keeper.origin()
+    }
+
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store

@@ -136,7 +136,7 @@ pub(super) fn check(
     checked.clock(window, &seen);
     checked.growth(window, &checkpoint, log_keys);
     if !window.timestamps.is_empty() {
-        checked.not_checked.push(TIMESTAMPS.into());
+        checked.not_checked.push(super::report::TIMESTAMPS.into());
     }
     checked
         .not_checked
@@ -553,8 +553,6 @@ const NO_EARLIER: &str =
     "That the log only grew since you last saw it: the file has no earlier checkpoint.";
 const LIFECYCLE_BEFORE: &str =
     "That no change of what is in force stands between the lifecycle entries shown and the window.";
-const TIMESTAMPS: &str =
-    "The time-stamp tokens over the checkpoint: check them with `clearproof audit verify`.";
 const NOT_SHOWN: &[&str] = &[
     "A decision that was never logged, a second log, and inputs tried but not logged: compare with the records of a venue \
      or broker (`clearproof audit reconcile`).",

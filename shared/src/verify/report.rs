@@ -52,6 +52,10 @@ pub struct Check {
     pub offline: bool,
 }
 
+/// What [`Report::not_checked`] says of time stamps: the portable verifier knows no authorities.
+pub const TIMESTAMPS: &str =
+    "The time-stamp tokens over the checkpoint: check them with `clearproof verify --tsa`.";
+
 /// A record's metadata as shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

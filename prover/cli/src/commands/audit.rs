@@ -12,9 +12,10 @@ use clearproof_prover::prove::Artifact;
 use clearproof_service::car::write_car;
 use clearproof_service::config::{bundle_digest, compiled, open_engine, Config};
 use clearproof_service::keys::LogKey;
+use clearproof_service::timestamp;
 use clearproof_service::witness::{self, Growth};
 use clearproof_shared::artifact::evidence::Evidence;
-use clearproof_shared::log::checkpoint::Checkpoint;
+use clearproof_shared::log::checkpoint::{checkpoint_text, Checkpoint};
 use clearproof_shared::log::entry::{Action, Entry};
 use clearproof_shared::log::merkle::leaf_hash;
 use clearproof_shared::log::note::VerifierKey;
@@ -23,7 +24,7 @@ use serde_json::{json, Value};
 
 use crate::args::{
     Audit, AuditCommand, AuditCosign, AuditDisclose, AuditExport, AuditLifecycle, AuditList,
-    AuditReconcile, LifecycleArgument, StatusArgument,
+    AuditReconcile, AuditTimestamp, LifecycleArgument, StatusArgument,
 };
 use crate::failure::{status, Failure};
 use crate::files::{self, Secrecy};
@@ -44,6 +45,7 @@ pub(super) fn audit(arguments: &Audit) -> Result<u8, anyhow::Error> {
         AuditCommand::Show(arguments) => show(&engine, arguments.seq, arguments.json)?,
         AuditCommand::Stats(arguments) => stats(&engine, arguments.json)?,
         AuditCommand::Export(arguments) => export(&engine, arguments)?,
+        AuditCommand::Timestamp(arguments) => time_stamp(&engine, arguments)?,
         AuditCommand::Disclose(arguments) => disclose(&engine, arguments)?,
         AuditCommand::Verify => return verify(&engine),
         AuditCommand::Reconcile(arguments) => return reconcile(&engine, arguments),
@@ -174,7 +176,13 @@ fn export(engine: &Engine, arguments: &AuditExport) -> Result<(), anyhow::Error>
     let window = arguments.from..arguments.to.unwrap_or(size);
     let mut timestamps = vec![];
     for path in &arguments.timestamp {
-        timestamps.push(files::read(path, 1 << 16)?);
+        let bytes = files::read(path, 1 << 16)?;
+        let token = timestamp::token(&bytes).map_err(|e| Failure::input(path, e))?;
+        let stated = timestamp::is_about(&token, signed_text(engine)?.as_bytes());
+        stated.map_err(|e| {
+            Failure::input(path, format!("{e}; the log may have grown since: ask for a new one with `clearproof audit timestamp`"))
+        })?;
+        timestamps.push(token);
     }
     let export = Export {
         metadata: arguments.metadata,
@@ -232,6 +240,26 @@ fn quoted(text: &str) -> String {
         false => text.to_owned(),
     };
     format!("\"{}\"", safe.replace('"', "\"\""))
+}
+
+/// What a time stamp is about: the checkpoint of the log as it stands, without its signatures.
+fn signed_text(engine: &Engine) -> Result<String, anyhow::Error> {
+    let checkpoint = engine.checkpoint().map_err(failed)?;
+    Ok(checkpoint_text(
+        engine.origin(),
+        checkpoint.size,
+        &checkpoint.root,
+    ))
+}
+
+fn time_stamp(engine: &Engine, arguments: &AuditTimestamp) -> Result<(), anyhow::Error> {
+    let request = timestamp::request(signed_text(engine)?.as_bytes());
+    files::write(&arguments.out, &request, Secrecy::Public)?;
+    eprintln!(
+        "{}: send it to your time-stamp authority as application/timestamp-query, and give its reply to `audit export --timestamp`",
+        arguments.out.display()
+    );
+    Ok(())
 }
 
 fn disclose(engine: &Engine, arguments: &AuditDisclose) -> Result<(), anyhow::Error> {

@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
+use clearproof_service::timestamp::{self, Authorities};
+use clearproof_shared::artifact::evidence::Evidence;
+use clearproof_shared::log::checkpoint::Checkpoint;
 use clearproof_shared::log::note::VerifierKey;
-use clearproof_shared::verify::report::{Check, Model, Outcome, Record, ShownMetadata};
+use clearproof_shared::verify::report::{Check, Model, Outcome, Record, ShownMetadata, TIMESTAMPS};
 use clearproof_shared::verify::{Options, Report, Verdict, Verifier};
 use serde_json::{json, Value};
 
@@ -34,7 +37,13 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
         logs: read_keys(&arguments.log_key)?,
         witnesses: read_keys(&arguments.witness_key)?,
     };
-    let reports = judge(&mut verifier, &evidence, &trust, &keys, allow);
+    let mut reports = judge(&mut verifier, &evidence, &trust, &keys, allow);
+    if let Some(path) = &arguments.tsa {
+        let roots = Authorities::from_pem(&read(path)?).map_err(|e| Failure::input(path, e))?;
+        for (report, (_, bytes)) in reports.iter_mut().zip(&evidence) {
+            check_timestamps(report, bytes, &roots);
+        }
+    }
     let verdict = gravest(&reports);
     let second = match arguments.reference {
         true => reference::check(&evidence, &trust),
@@ -70,6 +79,42 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
         Verdict::Invalid => status::INVALID,
         Verdict::Unknown => status::CANNOT_TELL,
     })
+}
+
+/// Checks the time stamps over a file's checkpoint, which the portable verifier leaves to this command. The log's signature on
+/// the checkpoint is a check of its own.
+fn check_timestamps(report: &mut Report, bytes: &[u8], authorities: &Authorities) {
+    let window = Evidence::decode(bytes).ok().and_then(|e| e.window);
+    let Some(window) = window.filter(|window| !window.timestamps.is_empty()) else {
+        return;
+    };
+    let Ok(checkpoint) = Checkpoint::parse(&window.checkpoint) else {
+        return;
+    };
+    let message = &checkpoint.note.text;
+    report.not_checked.retain(|text| text != TIMESTAMPS);
+    for token in &window.timestamps {
+        let start = Instant::now();
+        let stamp = timestamp::verify(token, message.as_bytes(), authorities);
+        let (outcome, reason) = match stamp {
+            Ok(stamp) => (
+                Outcome::Passed,
+                format!("{} saw it at {}.", stamp.authority, stamp.time),
+            ),
+            Err(error) => (Outcome::Failed, format!("{error}.")),
+        };
+        if outcome == Outcome::Failed {
+            report.verdict = Verdict::Invalid;
+        }
+        report.checks.push(Check {
+            name: "log.timestamp",
+            inputs: format!("checkpoint of {} entries", checkpoint.size),
+            outcome,
+            reason,
+            milliseconds: start.elapsed().as_secs_f64() * 1e3,
+            offline: true,
+        });
+    }
 }
 
 /// Keys as given, or the lines of the files named.
