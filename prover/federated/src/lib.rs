@@ -1,1 +1,3 @@
 //! Several firms train one model together, and none shows its data.
+
+pub mod privacy;
