@@ -7,4 +7,5 @@ pub mod commitment;
 pub mod encoding;
 pub mod groth16;
 pub mod log;
+pub mod training;
 pub mod verify;

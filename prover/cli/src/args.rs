@@ -36,8 +36,42 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Measure compiling, proving and verifying on this machine
     Bench(Bench),
+    /// Train one model among several firms
+    #[command(subcommand)]
+    Federated(Federated),
     /// Look into a log, prove what waits, and write evidence from it
     Audit(Audit),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Federated {
+    /// Sum random updates among parties in this process, and show what it costs each
+    Simulate(Simulate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Parties that contribute
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(3..=64))]
+    pub(crate) parties: u16,
+    /// Parties that hold shares, the first ones; all of them if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=64))]
+    pub(crate) holders: Option<u16>,
+    /// Coordinates of an update
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub(crate) coordinates: u32,
+    /// Bits of a coordinate, noise and sign included
+    #[arg(long, value_name = "B", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=30))]
+    pub(crate) bits: u32,
+    /// log2 of the rows of a commitment's column
+    #[arg(long, value_name = "K", default_value_t = 12, value_parser = clap::value_parser!(u32).range(6..=16))]
+    pub(crate) log_rows: u32,
+    /// Parties, the last ones, that fall silent after contributing
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) dropouts: u16,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,7 @@
 //! Several firms train one model together, and none shows its data.
+//!
+//! The protocol, its statement and its assumptions are in `docs/federated.md`.
 
+pub mod aggregation;
 pub mod privacy;
 pub mod training;

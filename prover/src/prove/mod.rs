@@ -7,6 +7,7 @@ mod affine;
 mod argument;
 mod artifact;
 pub(crate) mod bases;
+pub mod columns;
 mod commit;
 mod compile;
 mod domain;

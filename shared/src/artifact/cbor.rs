@@ -41,12 +41,13 @@ type Result<T> = core::result::Result<T, FormatError>;
 
 /// Reads values off the front.
 #[derive(Clone, Debug)]
-pub(crate) struct Decoder<'a> {
+pub struct Decoder<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Reads from the front of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
@@ -81,7 +82,11 @@ impl<'a> Decoder<'a> {
         Ok(body)
     }
 
-    pub(crate) fn uint(&mut self, most: u64, what: &'static str) -> Result<u64> {
+    /// An unsigned integer of at most `most`.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn uint(&mut self, most: u64, what: &'static str) -> Result<u64> {
         match self.header()? {
             Header::Positive(value) if value <= most => Ok(value),
             Header::Positive(_) => Err(FormatError::TooLarge(what)),
@@ -89,7 +94,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    pub(crate) fn int(&mut self, what: &'static str) -> Result<i64> {
+    /// A signed integer.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn int(&mut self, what: &'static str) -> Result<i64> {
         let too_large = |_| FormatError::TooLarge(what);
         match self.header()? {
             Header::Positive(value) => i64::try_from(value).map_err(too_large),
@@ -98,19 +107,31 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    pub(crate) fn bytes(&mut self, most: usize, what: &'static str) -> Result<&'a [u8]> {
+    /// A byte string of at most `most` bytes.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn bytes(&mut self, most: usize, what: &'static str) -> Result<&'a [u8]> {
         match self.header()? {
             Header::Bytes(Some(length)) => self.body(length, most, what),
             _ => Err(FormatError::Unexpected(what)),
         }
     }
 
-    pub(crate) fn array_of_bytes<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N]> {
+    /// A byte string of exactly N bytes.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn array_of_bytes<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N]> {
         let bytes = self.bytes(N, what)?;
         bytes.try_into().map_err(|_| FormatError::Unexpected(what))
     }
 
-    pub(crate) fn text(&mut self, most: usize, what: &'static str) -> Result<&'a str> {
+    /// A text of at most `most` bytes.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn text(&mut self, most: usize, what: &'static str) -> Result<&'a str> {
         match self.header()? {
             Header::Text(Some(length)) => {
                 let body = self.body(length, most, what)?;
@@ -121,7 +142,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// The number of items of an array; each takes a byte at least.
-    pub(crate) fn array(&mut self, most: usize, what: &'static str) -> Result<usize> {
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn array(&mut self, most: usize, what: &'static str) -> Result<usize> {
         match self.header()? {
             Header::Array(Some(length)) if length > most => Err(FormatError::TooLarge(what)),
             Header::Array(Some(length)) if length > self.rest.len() => Err(FormatError::Malformed),
@@ -130,7 +154,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    pub(crate) fn list<T>(
+    /// An array of at most `most` items.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn list<T>(
         &mut self,
         most: usize,
         what: &'static str,
@@ -140,7 +168,11 @@ impl<'a> Decoder<'a> {
         (0..count).map(|_| item(self)).collect()
     }
 
-    pub(crate) fn map(&mut self, what: &'static str) -> Result<MapDecoder> {
+    /// A map; its keys are then asked for in ascending order.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn map(&mut self, what: &'static str) -> Result<MapDecoder> {
         match self.header()? {
             Header::Map(Some(left)) => Ok(MapDecoder { left }),
             _ => Err(FormatError::Unexpected(what)),
@@ -148,11 +180,15 @@ impl<'a> Decoder<'a> {
     }
 
     /// Whether the next value is a byte string.
-    pub(crate) fn at_bytes(&self) -> bool {
+    pub fn at_bytes(&self) -> bool {
         self.rest.first().is_some_and(|byte| byte >> 5 == 2)
     }
 
-    pub(crate) fn finish(self) -> Result<()> {
+    /// Refuses whatever follows.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn finish(self) -> Result<()> {
         if self.rest.is_empty() {
             Ok(())
         } else {
@@ -163,13 +199,16 @@ impl<'a> Decoder<'a> {
 
 /// Asks a map for its keys in ascending order; whatever is left over or out of order is refused.
 #[derive(Debug)]
-pub(crate) struct MapDecoder {
+pub struct MapDecoder {
     left: usize,
 }
 
 impl MapDecoder {
     /// Whether the next key is this one; then its value follows.
-    pub(crate) fn optional(&mut self, decoder: &mut Decoder<'_>, key: u64) -> Result<bool> {
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn optional(&mut self, decoder: &mut Decoder<'_>, key: u64) -> Result<bool> {
         if self.left == 0 {
             return Ok(false);
         }
@@ -182,7 +221,11 @@ impl MapDecoder {
         Ok(true)
     }
 
-    pub(crate) fn required(
+    /// The next key is this one; then its value follows.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn required(
         &mut self,
         decoder: &mut Decoder<'_>,
         key: u64,
@@ -195,7 +238,11 @@ impl MapDecoder {
         }
     }
 
-    pub(crate) fn finish(self) -> Result<()> {
+    /// Refuses whatever follows.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything else.
+    pub fn finish(self) -> Result<()> {
         if self.left == 0 {
             Ok(())
         } else {
@@ -216,7 +263,7 @@ fn header_length(argument: u64) -> usize {
 
 /// Appends values.
 #[derive(Debug, Default)]
-pub(crate) struct Encoder {
+pub struct Encoder {
     bytes: Vec<u8>,
 }
 
@@ -230,43 +277,51 @@ impl Encoder {
             .extend_from_slice(&buffer[..header_length(argument)]);
     }
 
-    pub(crate) fn uint(&mut self, value: u64) {
+    /// Appends an unsigned integer.
+    pub fn uint(&mut self, value: u64) {
         self.header(Header::Positive(value), value);
     }
 
-    pub(crate) fn int(&mut self, value: i64) {
+    /// Appends a signed integer.
+    pub fn int(&mut self, value: i64) {
         match u64::try_from(value) {
             Ok(value) => self.uint(value),
             Err(_) => self.header(Header::Negative(!value as u64), !value as u64),
         }
     }
 
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+    /// Appends a byte string.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         self.header(Header::Bytes(Some(bytes.len())), bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
+    /// Appends a text.
+    pub fn text(&mut self, text: &str) {
         self.header(Header::Text(Some(text.len())), text.len() as u64);
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    pub(crate) fn array(&mut self, length: usize) {
+    /// Begins an array; its items follow.
+    pub fn array(&mut self, length: usize) {
         self.header(Header::Array(Some(length)), length as u64);
     }
 
-    pub(crate) fn ints(&mut self, values: &[i64]) {
+    /// Appends an array of integers.
+    pub fn ints(&mut self, values: &[i64]) {
         self.array(values.len());
         for value in values {
             self.int(*value);
         }
     }
 
-    pub(crate) fn map(&mut self, length: usize) {
+    /// Begins a map; its keys and values follow.
+    pub fn map(&mut self, length: usize) {
         self.header(Header::Map(Some(length)), length as u64);
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
+    /// The bytes.
+    pub fn finish(self) -> Vec<u8> {
         self.bytes
     }
 }

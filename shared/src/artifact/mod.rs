@@ -1,7 +1,7 @@
 //! The file formats: portable verifying key, verifier bundle, evidence file.
 
 pub mod bundle;
-pub(crate) mod cbor;
+pub mod cbor;
 pub mod evidence;
 pub mod key;
 pub mod policy;

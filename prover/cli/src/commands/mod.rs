@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod compile;
 mod demo;
+mod federated;
 mod inspect;
 mod prove;
 mod reference;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(command: &Command) -> Result<u8, anyhow::Error> {
         Command::Worker(arguments) => worker::worker(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
+        Command::Federated(arguments) => federated::federated(arguments),
         Command::Audit(arguments) => return audit::audit(arguments),
     }
     .map(|()| status::OK)

@@ -1,0 +1,123 @@
+//! What all parties of a round derive from its manifest.
+
+use std::fmt;
+
+use clearproof_prover::prove::columns::ColumnBases;
+use clearproof_shared::training::manifest::{Manifest, ManifestError};
+use ff::Field;
+use halo2curves::bn256::{Fr, G1Affine};
+use halo2curves::group::Curve;
+
+use super::lanes::Lanes;
+use super::vectors::{add_multiple, SecretVector};
+
+/// A manifest with its digest, bases and sizes.
+pub struct Setup {
+    pub(super) manifest: Manifest,
+    pub(super) digest: [u8; 32],
+    pub(super) bases: ColumnBases,
+    pub(super) lanes: Lanes,
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("round", &self.manifest.round)
+            .field("parties", &self.manifest.parties.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Setup {
+    /// Derives a round's setup.
+    ///
+    /// # Errors
+    /// [`ManifestError`] for a manifest outside its limits.
+    ///
+    /// # Panics
+    /// When the bases are of another size than the manifest's columns.
+    pub fn new(manifest: Manifest, bases: ColumnBases) -> Result<Self, ManifestError> {
+        manifest.check()?;
+        assert_eq!(
+            bases.k(),
+            manifest.log_rows,
+            "bases of the manifest's columns"
+        );
+        Ok(Self {
+            digest: manifest.digest(),
+            lanes: Lanes::new(&manifest),
+            bases,
+            manifest,
+        })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// SHA-256 of the manifest.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Scalars of a value: the elements of an update, then a blinding for each column.
+    pub(super) fn value_length(&self) -> usize {
+        self.manifest.elements() + self.manifest.columns()
+    }
+
+    /// Scalars of a folded value: a column's elements, then its blinding.
+    pub(super) fn folded_length(&self) -> usize {
+        self.manifest
+            .elements()
+            .min(self.manifest.rows_per_column())
+            + 1
+    }
+
+    /// Scalars of a share: a share of the value, then of the mask.
+    pub(super) fn share_length(&self) -> usize {
+        self.value_length() + self.folded_length()
+    }
+
+    /// Position of a party among the holders.
+    pub(super) fn holder(&self, party: u16) -> Option<usize> {
+        self.manifest.holders.binary_search(&party).ok()
+    }
+
+    /// The point at which a holder's share is the polynomial's value.
+    pub(super) fn point(holder: usize) -> Fr {
+        Fr::from(holder as u64 + 1)
+    }
+
+    /// The t holders whose shares of a dealer are drawn from a seed: those that follow the dealer.
+    pub(super) fn seeded(&self, dealer: u16) -> Vec<usize> {
+        let n = self.manifest.holders.len();
+        let after = self.manifest.holders.partition_point(|h| *h <= dealer);
+        (0..usize::from(self.manifest.threshold))
+            .map(|i| (after + i) % n)
+            .collect()
+    }
+
+    /// `sum_k challenge^k column_k` of a value, its blinding last.
+    pub(super) fn fold(&self, value: &[Fr], challenge: Fr) -> SecretVector {
+        let (elements, blindings) = value.split_at(self.manifest.elements());
+        let mut folded = SecretVector(vec![Fr::ZERO; self.folded_length()]);
+        let last = folded.len() - 1;
+        let mut power = Fr::ONE;
+        for (column, blinding) in elements
+            .chunks(self.manifest.rows_per_column())
+            .zip(blindings)
+        {
+            add_multiple(&mut folded[..column.len()], power, column);
+            folded[last] += power * blinding;
+            power *= challenge;
+        }
+        folded
+    }
+
+    /// Commitment to a folded value.
+    pub(super) fn commit_folded(&self, folded: &[Fr]) -> G1Affine {
+        let (blinding, elements) = folded.split_last().expect("a folded value has a blinding");
+        self.bases.commit(elements, *blinding).to_affine()
+    }
+}
