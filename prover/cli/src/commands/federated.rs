@@ -127,7 +127,7 @@ fn simulate_round(arguments: &Simulate) -> Result<(), anyhow::Error> {
 /// Uniform coordinates of half the width for the update, and the same for the noise.
 fn random_update(arguments: &Simulate) -> Update {
     let half = 1i64 << (arguments.bits - 2);
-    let mut draw = || -> Vec<i64> {
+    let draw = || -> Vec<i64> {
         let mut bytes = vec![0; 4 * arguments.coordinates as usize];
         OsRng.fill_bytes(&mut bytes);
         let (words, _) = bytes.as_chunks::<4>();
