@@ -7,6 +7,7 @@
 
 use clearproof_shared::artifact::bundle::Bundle;
 use clearproof_shared::artifact::key::{Scheme, VerifyingKey};
+use clearproof_shared::artifact::policy::PolicyDescription;
 use clearproof_shared::encoding::hex;
 use clearproof_shared::groth16::{report::report, Encoding};
 use clearproof_shared::log::note::VerifierKey;
@@ -187,8 +188,37 @@ struct TrustedBundle {
     fingerprint: String,
     circuit_id: String,
     model_name: String,
+    commitment: String,
+    released: Vec<String>,
+    policy: Option<PolicyFacts>,
     scheme: &'static str,
     insecure_dev_srs: bool,
+}
+
+/// `PolicyFacts`
+#[derive(Serialize)]
+struct PolicyFacts {
+    name: String,
+    digest: String,
+    features: Vec<String>,
+    fields: Vec<String>,
+    totals: Vec<String>,
+    rules: Vec<(String, String)>,
+    text: String,
+}
+
+impl From<PolicyDescription> for PolicyFacts {
+    fn from(policy: PolicyDescription) -> Self {
+        Self {
+            digest: hex(&policy.digest()),
+            name: policy.name,
+            features: policy.features,
+            fields: policy.fields.into_iter().map(|field| field.name).collect(),
+            totals: policy.totals.into_iter().map(|total| total.name).collect(),
+            rules: policy.rules,
+            text: policy.text,
+        }
+    }
 }
 
 fn trusted_bundle(bytes: &[u8]) -> Result<TrustedBundle, String> {
@@ -203,6 +233,9 @@ fn trusted_bundle(bytes: &[u8]) -> Result<TrustedBundle, String> {
         fingerprint: hex(&sha256(bytes)),
         circuit_id: hex(&circuit_id),
         model_name: bundle.name,
+        commitment: hex(&sha256(&bundle.model)),
+        released: bundle.released_names,
+        policy: bundle.policy.map(PolicyFacts::from),
         scheme: match scheme {
             Scheme::Ipa => "ipa",
             Scheme::Kzg => "kzg",

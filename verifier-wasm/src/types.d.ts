@@ -38,11 +38,15 @@ export interface DecisionRecord {
   /** Its row in the proof. */
   readonly row: number;
   readonly model: string;
+  /** SHA-256 of the bundle that decided: the fingerprint of its `verifier.bin`. */
+  readonly bundle: string;
   /** The input commitment. */
   readonly commitment: string;
   readonly released: readonly string[];
   /** The released values in words. */
   readonly decision: string;
+  /** Whether it was approved; null where the model releases something else than a decision. */
+  readonly compliant: boolean | null;
   readonly metadata: RecordMetadata;
   /** The inputs, where they are disclosed or public. */
   readonly inputs: readonly string[] | null;
@@ -52,6 +56,8 @@ export interface DecisionRecord {
   readonly seq: string | null;
   /** Unix time in milliseconds by the backend's clock, where it stands in a log. */
   readonly timeMs: string | null;
+  /** Sequence number of the latest lifecycle entry before it, where it stands in a log. */
+  readonly lifecycle: string | null;
 }
 
 /** A decision of the log's window without a proof in the file. */
@@ -61,6 +67,12 @@ export interface UnprovenDecision {
   readonly timeMs: string;
   /** SHA-256 of the bundle that decided, in hex. */
   readonly bundle: string;
+  /** The input commitment. */
+  readonly commitment: string;
+  /** The released values that the log holds; nothing proves them. */
+  readonly released: readonly string[];
+  /** Sequence number of the latest lifecycle entry before it. */
+  readonly lifecycle: string;
   /** Made for development, so that no proof ever follows. */
   readonly development: boolean;
 }
@@ -85,6 +97,14 @@ export interface LifecycleEntry {
   readonly note: string;
 }
 
+/** A tree over a log's first entries. */
+export interface TreeHead {
+  /** Their number. */
+  readonly size: string;
+  /** The tree's root, in hex. */
+  readonly root: string;
+}
+
 /** What a file shows of a log. */
 export interface LogFacts {
   readonly origin: string;
@@ -96,6 +116,8 @@ export interface LogFacts {
   readonly from: string;
   /** Sequence number after its last. */
   readonly to: string;
+  /** The earlier checkpoint from which the file shows growth; the check `log.consistency` says whether it does. */
+  readonly earlier: TreeHead | null;
   readonly unproven: readonly UnprovenDecision[];
   readonly lifecycle: readonly LifecycleEntry[];
 }
@@ -143,6 +165,23 @@ export interface UnknownReport extends ReportFacts {
 /** What was found out about one file. */
 export type Report = ValidReport | InvalidReport | UnknownReport;
 
+/** What a bundle says of its policy. */
+export interface PolicyFacts {
+  readonly name: string;
+  /** SHA-256 of the description, in hex: what lifecycle entries name. */
+  readonly digest: string;
+  /** Names of the model's own inputs. */
+  readonly features: readonly string[];
+  /** Fields of the metadata that rules read; each is one more input. */
+  readonly fields: readonly string[];
+  /** Running totals; each is two more inputs, before and after the decision. */
+  readonly totals: readonly string[];
+  /** The rules in their order: name, and condition as written. */
+  readonly rules: readonly (readonly [string, string])[];
+  /** The whole public policy in JSON. */
+  readonly text: string;
+}
+
 /** What a `verifier.bin` pins. */
 export interface TrustedBundle {
   /** SHA-256 of the whole file, in hex. */
@@ -150,6 +189,12 @@ export interface TrustedBundle {
   /** SHA-256 of the portable verifying key, in hex. */
   readonly circuitId: string;
   readonly modelName: string;
+  /** SHA-256 of the model commitments, in hex. */
+  readonly commitment: string;
+  /** Names of the released values; `decision` is the decision bit. */
+  readonly released: readonly string[];
+  /** The policy that the circuit applies, if any. */
+  readonly policy: PolicyFacts | null;
   readonly scheme: "ipa" | "kzg";
   /** Made under the development reference string, which anybody can forge. */
   readonly insecureDevSrs: boolean;

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { VerificationError, createVerifier } from "@clearproof/verifier";
+import { desk, sha256 } from "./desk.mjs";
 import { flip, loadVectors } from "./vectors.mjs";
 
 test("random bytes are invalid, and never an exception", async () => {
@@ -100,3 +101,30 @@ for (const vector of loadVectors()) {
     });
   });
 }
+
+test("a log's records name their model, what was in force, and the growth that the file shows", async () => {
+  const verifier = await createVerifier({
+    trust: [desk.first.bytes, desk.second.bytes],
+    logKeys: [desk.logKey.bytes.toString().trim()],
+  });
+  const before = await verifier.verify(desk.firstVisit.bytes);
+  const report = await verifier.verify(desk.secondVisit.bytes);
+  assert.equal(report.verdict, "valid", JSON.stringify(report.checks.filter(({ result }) => result !== "passed")));
+  assert.ok(before.log !== null && report.log !== null);
+  assert.equal(before.log.earlier, null);
+  assert.deepEqual(report.log.earlier, { size: before.log.size, root: before.log.root });
+  const [old, young] = [sha256(desk.first.bytes), sha256(desk.second.bytes)];
+  for (const record of report.records) {
+    const seq = Number(record.seq);
+    assert.equal(record.bundle, seq < 42 ? old : young, `record ${seq.toString()}`);
+    assert.equal(record.lifecycle, seq < 42 ? "1" : "43");
+    assert.equal(record.compliant, record.decision === "approved");
+    assert.equal(record.inputs !== null, seq === 7 || seq === 50);
+  }
+  const trust = await verifier.describeTrust(desk.second.bytes);
+  assert.ok(trust.kind === "bundle" && trust.bundle.policy !== null);
+  const changed = report.log.lifecycle.find(({ seq }) => seq === "43");
+  assert.equal(trust.bundle.policy.digest, changed?.policy);
+  assert.deepEqual(trust.bundle.policy.rules.map(([name]) => name), ["leverage", "listed", "model"]);
+  assert.deepEqual(trust.bundle.released, ["decision"]);
+});

@@ -551,6 +551,7 @@ impl<'a> Session<'a> {
             draft.add(names::PROOF, inputs, Outcome::Failed, reason);
             return;
         };
+        let digest = hex(bundle.digest());
         let mut records = Vec::with_capacity(stated.leaves.len());
         for (row, leaf) in stated.leaves.iter().enumerate() {
             let values = rows.released_of(row);
@@ -558,9 +559,11 @@ impl<'a> Session<'a> {
                 proof: index,
                 row,
                 model: bundle.parts().name.clone(),
+                bundle: digest.clone(),
                 commitment: hex(&point_to_bytes(&stated.commitments[row])),
                 released: values.to_vec(),
                 decision: decision(&bundle.parts().released_names, values),
+                compliant: compliant(&bundle.parts().released_names, values),
                 metadata: shown_metadata(rows, row),
                 inputs: match &rows.inputs {
                     Inputs::Public(inputs) => inputs.get(row).cloned(),
@@ -569,6 +572,7 @@ impl<'a> Session<'a> {
                 leaf: hex(leaf),
                 seq: place(rows, row).map(|place| place.seq),
                 time_ms: place(rows, row).map(|place| place.time_ms),
+                lifecycle: lifecycle(rows, row),
             });
         }
         draft.leaves[index].clone_from(&stated.leaves);
@@ -811,6 +815,13 @@ fn place(rows: &ProvedRows, row: usize) -> Option<&Place> {
     rows.logged.as_ref()?.places.get(row)
 }
 
+/// The lifecycle entry that a row names.
+fn lifecycle(rows: &ProvedRows, row: usize) -> Option<u64> {
+    let logged = rows.logged.as_ref()?;
+    let named = logged.places.get(row)?.lifecycle;
+    Some(logged.lifecycles.get(named as usize)?.index)
+}
+
 /// What may be shown of a row's metadata.
 fn shown_metadata(rows: &ProvedRows, row: usize) -> ShownMetadata {
     match rows.metadata.get(row) {
@@ -863,6 +874,16 @@ fn decision(released_names: &[String], values: &[i64]) -> String {
         });
     }
     parts.join(", ")
+}
+
+/// The decision among the released values.
+fn compliant(released_names: &[String], values: &[i64]) -> Option<bool> {
+    let index = released_names.iter().position(|name| name == DECISION)?;
+    match values.get(index)? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
 }
 
 fn failure_sentence(name: &str) -> &'static str {

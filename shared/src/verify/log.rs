@@ -8,7 +8,7 @@
 //!    reach, and so is a second log.
 //! 4. Source: RFC 6962, C2SP tlog-checkpoint; SOUNDNESS conditions 18 and 19.
 
-use super::report::{names, Lifecycle, LogReport, Outcome, Unproven};
+use super::report::{names, Lifecycle, LogReport, Outcome, TreeHead, Unproven};
 use crate::artifact::evidence::{Evidence, ProvedRows};
 use crate::artifact::window::LogWindow;
 use crate::encoding::hex;
@@ -69,6 +69,7 @@ pub(super) fn check(
             root: String::new(),
             from: window.from,
             to: window.to,
+            earlier: None,
             unproven: vec![],
             lifecycle: vec![],
         },
@@ -433,6 +434,10 @@ impl Checked {
                 .concat(),
             ),
             Ok(before) => {
+                self.report.earlier = Some(TreeHead {
+                    size: before.size,
+                    root: hex(&before.root),
+                });
                 let inputs = ["from size ", &before.size.to_string()].concat();
                 let (signature, reason) = signed(before, keys);
                 match (signature, checkpoint.extends(before, &earlier.consistency)) {
@@ -522,6 +527,9 @@ fn unproven(decision: &Decision) -> Unproven {
         seq: decision.seq,
         time_ms: decision.time_ms,
         bundle: hex(&decision.bundle),
+        commitment: hex(&decision.commitment),
+        released: decision.released.clone(),
+        lifecycle: decision.lifecycle.index,
         development: decision.mode == Mode::DecideOnly,
     }
 }

@@ -82,6 +82,8 @@ pub struct Record {
     pub row: usize,
     /// The model's name, from the bundle.
     pub model: String,
+    /// SHA-256 of the bundle, hexadecimal.
+    pub bundle: String,
     /// Compressed input commitment, hexadecimal.
     pub commitment: String,
     /// Released values.
@@ -89,6 +91,8 @@ pub struct Record {
     pub released: Vec<i64>,
     /// The released values in words.
     pub decision: String,
+    /// Whether the decision is "approved"; none where the model releases something else.
+    pub compliant: Option<bool>,
     /// The metadata.
     pub metadata: ShownMetadata,
     /// The inputs, where disclosed or public.
@@ -105,6 +109,9 @@ pub struct Record {
         serde(rename = "timeMs", serialize_with = "decimal::optional_one")
     )]
     pub time_ms: Option<u64>,
+    /// Sequence number of the latest lifecycle entry before it, where it stands in a log.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::optional_one"))]
+    pub lifecycle: Option<u64>,
 }
 
 /// What a file shows of a log.
@@ -124,10 +131,23 @@ pub struct LogReport {
     /// Sequence number after its last.
     #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
     pub to: u64,
+    /// The earlier checkpoint from which the file shows growth.
+    pub earlier: Option<TreeHead>,
     /// Decisions of the window without a proof in the file.
     pub unproven: Vec<Unproven>,
     /// Changes of what is in force, in the window and before it.
     pub lifecycle: Vec<Lifecycle>,
+}
+
+/// A tree of the log's first entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct TreeHead {
+    /// Their number.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
+    pub size: u64,
+    /// The tree's root, hexadecimal.
+    pub root: String,
 }
 
 /// A decision without a proof.
@@ -143,6 +163,14 @@ pub struct Unproven {
     pub time_ms: u64,
     /// SHA-256 of the bundle that decided, hexadecimal.
     pub bundle: String,
+    /// Compressed input commitment, hexadecimal.
+    pub commitment: String,
+    /// Released values, which nothing proves.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::list"))]
+    pub released: Vec<i64>,
+    /// Sequence number of the latest lifecycle entry before it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "decimal::one"))]
+    pub lifecycle: u64,
     /// Whether it was made for development, so that no proof ever follows.
     pub development: bool,
 }
