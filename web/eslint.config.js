@@ -4,9 +4,9 @@ import tseslint from "typescript-eslint";
 export default defineConfig(
   { ignores: ["dist", "node_modules", "verifier/dist", "verifier/src/pkg", "verifier/src/generated"] },
   {
-    files: ["src/**/*.ts"],
+    files: ["portal/src/**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
+    languageOptions: { parserOptions: { project: "./portal/tsconfig.json", tsconfigRootDir: import.meta.dirname } },
   },
   {
     files: ["verifier/src/**/*.ts"],

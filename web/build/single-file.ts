@@ -1,10 +1,14 @@
 /**
- * Puts the built script and style into index.html, with a security policy that names both by their
- * SHA-256 and allows nothing else. The page then opens from any host, or from a disk, and an auditor
- * can keep it beside the evidence.
+ * Puts the built script and style into one page, with a security policy that names both by their SHA-256 and
+ * allows nothing else. The page then opens from any host, or from a disk, and an auditor can keep it beside the
+ * evidence. Two pages are written: `index.html`, which the browser lets connect to nothing at all, and `live.html`,
+ * the same program, which may connect to a clearproof service and narrows its policy to the one that is named.
  */
 import { createHash } from "node:crypto";
 import type { Plugin } from "vite";
+
+/** What `live.html` may connect to before it narrows this to one service. */
+const SERVICES = "https: http://127.0.0.1:* http://localhost:*";
 
 export function singleFile(): Plugin {
   return {
@@ -37,27 +41,34 @@ export function singleFile(): Plugin {
       if (/<\/script|<!--/i.test(script)) {
         throw new Error("the script holds text that would end it early inside a page");
       }
-      const csp = [
-        "default-src 'none'",
-        `script-src ${hash(script)} 'wasm-unsafe-eval'`,
-        `style-src ${hash(style)}`,
-        "img-src data:",
-        "worker-src blob:",
-        "connect-src 'none'",
-        "form-action 'none'",
-        "base-uri 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types clearproof-worker",
-      ].join("; ");
-      html.source = html.source
-        .replace(/\s*<script [^>]*src=[^>]*><\/script>/g, "")
-        .replace(/\s*<link rel="(stylesheet|modulepreload)"[^>]*>/g, "")
-        // The replacements are functions: a `$` in the script stays what it is.
-        .replace("<head>", () => `<head>\n    <meta http-equiv="Content-Security-Policy" content="${csp}" />`)
-        .replace("</head>", () => `  <style>${style}</style>\n  </head>`)
-        .replace("</body>", () => `  <script type="module">${script}</script>\n  </body>`);
+      const template = html.source;
+      const page = (connect: string): string =>
+        template
+          .replace(/\s*<script [^>]*src=[^>]*><\/script>/g, "")
+          .replace(/\s*<link rel="(stylesheet|modulepreload)"[^>]*>/g, "")
+          // The replacements are functions: a `$` in the script stays what it is.
+          .replace("<head>", () => `<head>\n    <meta http-equiv="Content-Security-Policy" content="${policy(script, style, connect)}" />`)
+          .replace("</head>", () => `  <style>${style}</style>\n  </head>`)
+          .replace("</body>", () => `  <script type="module">${script}</script>\n  </body>`);
+      html.source = page("'none'");
+      this.emitFile({ type: "asset", fileName: "live.html", source: page(SERVICES) });
     },
   };
+}
+
+function policy(script: string, style: string, connect: string): string {
+  return [
+    "default-src 'none'",
+    `script-src ${hash(script)} 'wasm-unsafe-eval'`,
+    `style-src ${hash(style)}`,
+    "img-src data:",
+    "worker-src blob:",
+    `connect-src ${connect}`,
+    "form-action 'none'",
+    "base-uri 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types clearproof-portal clearproof-worker",
+  ].join("; ");
 }
 
 function hash(text: string): string {

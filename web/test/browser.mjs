@@ -6,7 +6,9 @@ import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const PAGE = fileURLToPath(new URL("../dist/index.html", import.meta.url));
+const PAGES = fileURLToPath(new URL("../dist/", import.meta.url));
+/** Pictures of the pages, for people to look at. */
+const SCREENSHOTS = fileURLToPath(new URL("../screenshots/", import.meta.url));
 const ENSURE_CHROMIUM = fileURLToPath(new URL("../../scripts/ensure-chromium.sh", import.meta.url));
 
 /** How Chromium is started in tests. */
@@ -47,11 +49,13 @@ export function chromiumPath() {
 
 /** Starts the browser and the host of the page. */
 export async function startPortal() {
-  const html = await readFile(PAGE);
+  const html = await readFile(`${PAGES}index.html`);
+  const live = await readFile(`${PAGES}live.html`);
   const server = createServer((request, response) => {
-    const found = request.url === "/";
-    response.writeHead(found ? 200 : 404, { "content-type": "text/html" });
-    response.end(found ? html : undefined);
+    const path = new URL(request.url ?? "/", "http://host").pathname;
+    const page = path === "/" ? html : path === "/live.html" ? live : undefined;
+    response.writeHead(page === undefined ? 404 : 200, { "content-type": "text/html" });
+    response.end(page);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => { resolve(undefined); }));
   const address = server.address();
@@ -75,10 +79,14 @@ export class Portal {
     this.url = url;
   }
 
-  /** A fresh profile that opens the page. */
-  async auditor() {
-    const auditor = new Auditor(await this.browser.newContext(), this.url);
-    await auditor.open();
+  /**
+   * A fresh profile that opens the page.
+   * @param {string} [path]
+   * @param {import("playwright-core").BrowserContextOptions} [options]
+   */
+  async auditor(path = "", options = {}) {
+    const auditor = new Auditor(await this.browser.newContext({ bypassCSP: false, ...options }), this.url);
+    await auditor.open(path);
     return auditor;
   }
 
@@ -121,8 +129,11 @@ export class Auditor {
     return this.#page;
   }
 
-  /** Opens the page, or opens it again as on a later visit. */
-  async open() {
+  /**
+   * Opens the page, or opens it again as on a later visit.
+   * @param {string} [path]
+   */
+  async open(path = "") {
     await this.#page?.close();
     this.#page = await this.context.newPage();
     await this.#page.addInitScript(() => {
@@ -130,8 +141,25 @@ export class Auditor {
         console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
       });
     });
-    await this.#page.goto(this.url);
+    await this.#page.goto(`${this.url}${path}`);
     await this.#page.waitForSelector("html[data-ready]");
+  }
+
+  /**
+   * Goes to one of the pages by its address.
+   * @param {string} hash
+   */
+  async go(hash) {
+    await this.page.evaluate((to) => { location.hash = to; }, hash);
+    await this.page.waitForTimeout(50);
+  }
+
+  /**
+   * A picture of the whole page, for people to look at.
+   * @param {string} name
+   */
+  async shot(name) {
+    await this.page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage: true });
   }
 
   /**
@@ -139,8 +167,9 @@ export class Auditor {
    * @param {...DroppedFile} files
    */
   async check(...files) {
-    await this.#clearReport();
+    const before = await this.page.evaluate(() => document.querySelector("[data-generation]")?.getAttribute("data-generation") ?? "0");
     await this.page.setInputFiles("#evidence-input", files.map(payload));
+    await this.page.waitForFunction((old) => (document.querySelector("[data-generation]")?.getAttribute("data-generation") ?? "0") !== old, before);
     return this.report();
   }
 
@@ -152,7 +181,7 @@ export class Auditor {
     const before = await this.page.locator("#trust-list li").count();
     await this.page.setInputFiles("#trust-input", files.map(payload));
     await this.page.waitForFunction(
-      (n) => document.querySelectorAll("#trust-list li").length > n || document.querySelector("#trust-problem:not([hidden])"),
+      (n) => document.querySelectorAll("#trust-list li").length > n || document.querySelector("#trust-problem"),
       before,
     );
   }
@@ -171,8 +200,8 @@ export class Auditor {
       const article = document.querySelector("[data-verdict]");
       return {
         verdict: article?.getAttribute("data-verdict") ?? "",
-        title: text(article, ".verdict h2"),
-        sentence: text(article, ".sentence"),
+        title: text(article, ".title"),
+        sentence: text(article, ".sentence").trim().replace(/\s+/g, " "),
         notChecked: [...document.querySelectorAll(".unchecked li")].map((item) => item.textContent),
         checks: [...document.querySelectorAll("[data-check]")].map((item) => ({
           name: item.getAttribute("data-check") ?? "",
@@ -194,12 +223,6 @@ export class Auditor {
 
   async leave() {
     await this.context.close();
-  }
-
-  async #clearReport() {
-    await this.page.evaluate(() => {
-      document.getElementById("result")?.replaceChildren();
-    });
   }
 }
 

@@ -67,7 +67,7 @@ for (const vector of loadVectors()) {
         await auditor.pin(vector.trust);
         await auditor.allowDevelopmentSetups(true);
         assert.equal((await auditor.check(vector.evidence)).verdict, "valid");
-        await auditor.page.click("#trust-list button");
+        await auditor.page.click("#trust-list .pin-head button");
         await auditor.page.waitForSelector('[data-verdict="unknown"]');
       }));
 
@@ -142,8 +142,8 @@ test("another model's evidence is not valid against this pin", () =>
       await auditor.pin(other.trust);
       await auditor.allowDevelopmentSetups(true);
       assert.notEqual((await auditor.check(vector.evidence)).verdict, "valid", `${vector.name} against ${other.trust.name}`);
-      await auditor.page.click("#trust-list button");
-      await auditor.page.waitForSelector("#trust-empty:not([hidden])");
+      await auditor.page.click("#trust-list .pin-head button");
+      await auditor.page.waitForSelector("#trust-empty");
     }
   }));
 
@@ -188,11 +188,19 @@ test("the keyboard reaches every control", () =>
   asAuditor(async (auditor) => {
     /** @type {string[]} */
     const reached = [];
-    for (let press = 0; press < 3; press += 1) {
+    for (let press = 0; press < 40 && reached.at(-1) !== "allow-dev"; press += 1) {
       await auditor.page.keyboard.press("Tab");
-      reached.push(await auditor.page.evaluate(() => document.activeElement?.id ?? ""));
+      reached.push(
+        await auditor.page.evaluate(() => {
+          const { id = "", textContent = "" } = document.activeElement ?? {};
+          return id === "" ? textContent.trim() : id;
+        }),
+      );
     }
-    assert.deepEqual(reached, ["evidence-input", "trust-input", "allow-dev"]);
+    assert.equal(reached[0], "Skip to the content");
+    for (const control of ["Report", "Records", "Overview", "Models", "Try to break it", "Verify again", "Live", "evidence-input", "folder-input", "trust-input", "allow-dev"]) {
+      assert.ok(reached.includes(control), `${control}: ${reached.join(", ")}`);
+    }
   }));
 
 test("a file dropped on the zone is judged", () =>

@@ -1,0 +1,32 @@
+/** What all pages share, made once. */
+
+import { Database } from "./database.js";
+import { DeskClient } from "./desk-client.js";
+import { Live } from "./live.svelte.js";
+import { Session } from "./session.svelte.js";
+import { Trust } from "./trust.svelte.js";
+
+export interface App {
+  readonly desk: DeskClient;
+  readonly session: Session;
+  readonly trust: Trust;
+  readonly live: Live;
+  readonly version: string;
+  /** SHA-256 of the verifier's WebAssembly module; null where the browser computes none. */
+  readonly wasm: string | null;
+  readonly workers: number;
+}
+
+export async function start(): Promise<App> {
+  const desk = new DeskClient();
+  const database = await Database.open();
+  const session = new Session(desk, database);
+  await session.restore();
+  const trust: Trust = new Trust(desk, database, async () => {
+    await session.judge(session.files, trust);
+  });
+  const { version, wasm, workers } = await desk.ask("hello", {});
+  await trust.restore();
+  const app: App = { desk, session, trust, version, wasm, workers, live: undefined as never };
+  return Object.assign(app, { live: new Live(app) });
+}

@@ -1,0 +1,14 @@
+/** What the portal needs of a browser, by names that a person can search for. */
+
+const NEEDED: readonly (readonly [string, () => boolean])[] = [
+  ["WebAssembly", () => typeof WebAssembly === "object"],
+  ["Worker", () => typeof Worker === "function"],
+  ["BroadcastChannel", () => typeof BroadcastChannel === "function"],
+  ["AbortSignal.any", () => typeof AbortSignal.any === "function"],
+  ["Blob.stream", () => typeof Blob.prototype.stream === "function"],
+  ["CSS light-dark()", () => CSS.supports("color", "light-dark(#000, #fff)")],
+];
+
+export function missingFeatures(): string[] {
+  return NEEDED.flatMap(([name, present]) => (present() ? [] : [name]));
+}

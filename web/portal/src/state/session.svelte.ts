@@ -1,0 +1,145 @@
+/** The files at hand, what was found out about them, and what the table shows of them. */
+
+import type { DeskProgress, GivenFile, Summary } from "../worker/messages.js";
+import type { Facets, Query } from "../worker/rows.js";
+import type { Database, SeenCheckpoint } from "./database.js";
+import { type DeskClient, DeskError } from "./desk-client.js";
+import { type Level, levelsOf } from "./levels.js";
+import { message } from "./messages.svelte.js";
+
+export const EVERYTHING: Query = {
+  fromMs: null,
+  untilMs: null,
+  symbol: "",
+  decision: "",
+  bundle: "",
+  status: "",
+  text: "",
+  newestFirst: false,
+};
+
+export interface Judged extends Summary {
+  readonly levels: readonly Level[];
+}
+
+export class Session {
+  files = $state.raw<readonly GivenFile[]>([]);
+  judged = $state.raw<readonly Judged[]>([]);
+  facets = $state.raw<Facets>({ symbols: [], models: [], statuses: [], fromMs: null, untilMs: null });
+  milliseconds = $state(0);
+  judgedMs = $state(0);
+  insecureDevSrsAllowed = $state(false);
+  pinned = $state(0);
+  progress = $state.raw<DeskProgress | undefined>(undefined);
+  failure = $state("");
+  query = $state.raw<Query>(EVERYTHING);
+  /** Grows with each judgement: what was asked of an older one is asked again. */
+  generation = $state(0);
+  seen = $state.raw<readonly SeenCheckpoint[]>([]);
+  readonly #desk: DeskClient;
+  readonly #database: Database;
+  /** What this visit added is not what an earlier visit saw. */
+  readonly #before: SeenCheckpoint[] = [];
+  #newest = 0;
+
+  constructor(desk: DeskClient, database: Database) {
+    this.#desk = desk;
+    this.#database = database;
+  }
+
+  async restore(): Promise<void> {
+    this.seen = await this.#database.checkpoints();
+    this.#before.push(...this.seen);
+  }
+
+  get busy(): boolean {
+    return this.progress !== undefined;
+  }
+
+  /** Judges these files against what is pinned now; `judged` stays as it was until that is done. */
+  async judge(files: readonly GivenFile[], trust: { readonly count: number; readonly allowInsecureDevSrs: boolean }): Promise<void> {
+    this.failure = "";
+    if (files.length === 0) {
+      this.files = files;
+      this.judged = [];
+      return;
+    }
+    const bytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
+    if (bytes > MOST_BYTES || files.length > MOST_FILES) {
+      this.failure = message("report.tooMuch", { files: MOST_FILES, bytes: MOST_BYTES / 1_000_000 });
+      return;
+    }
+    this.#newest += 1;
+    const own = this.#newest;
+    this.files = files;
+    this.progress = { done: 0, total: files.length, bytes: 0 };
+    try {
+      const { summaries, milliseconds, facets } = await this.#desk.ask("judge", { files }, (progress) => {
+        if (own === this.#newest) {
+          this.progress = progress;
+        }
+      });
+      if (own !== this.#newest) {
+        return;
+      }
+      this.judged = summaries.map((summary) => ({ ...summary, levels: levelsOf(summary, this.#knownOf(summary)) }));
+      this.facets = facets;
+      this.milliseconds = milliseconds;
+      this.judgedMs = Date.now();
+      this.insecureDevSrsAllowed = trust.allowInsecureDevSrs;
+      this.pinned = trust.count;
+      this.generation += 1;
+      await this.#remember(summaries);
+    } catch (error) {
+      if (own === this.#newest && !(error instanceof DeskError && error.code === "aborted")) {
+        this.judged = [];
+        this.failure = `${message("report.noVerdict")} ${error instanceof Error ? error.message : String(error)}`;
+      }
+    } finally {
+      if (own === this.#newest) {
+        this.progress = undefined;
+      }
+    }
+  }
+
+  async cancel(): Promise<void> {
+    this.#newest += 1;
+    this.progress = undefined;
+    await this.#desk.ask("cancel", {});
+  }
+
+  async forget(): Promise<void> {
+    await this.#database.forgetCheckpoints();
+    this.#before.length = 0;
+    this.seen = [];
+  }
+
+  /** The largest checkpoint that was seen of a log. */
+  lastSeen(origin: string): SeenCheckpoint | undefined {
+    const own = this.seen.filter((seen) => seen.origin === origin);
+    return own.length === 0 ? undefined : own.reduce((a, b) => (BigInt(b.size) > BigInt(a.size) ? b : a));
+  }
+
+  #knownOf({ log }: Summary): SeenCheckpoint[] {
+    return log === null ? [] : this.#before.filter(({ origin }) => origin === log.origin);
+  }
+
+  /** Only checkpoints that a pinned key signed, in trees that the file's entries stand in: nobody else can fill this. */
+  async #remember(summaries: readonly Summary[]): Promise<void> {
+    for (const { log, checks, verdict } of summaries) {
+      const signed = checks.some(({ name, result }) => name === "log.checkpoint" && result === "passed");
+      if (log === null || !signed || verdict === "invalid") {
+        continue;
+      }
+      const { origin, size, root } = log;
+      if (!this.seen.some((seen) => seen.origin === origin && seen.size === size && seen.root === root)) {
+        const seen = { origin, size, root, seenMs: Date.now() };
+        this.seen = [...this.seen, seen];
+        await this.#database.putCheckpoint(seen);
+      }
+    }
+  }
+}
+
+const MOST_BYTES = 256_000_000;
+const MOST_FILES = 2000;

@@ -1,0 +1,173 @@
+/** What the auditor trusts: pinned bundles, keys of logs and witnesses, and whether development set-ups count. */
+
+import type { TrustedBundle } from "@clearproof/verifier";
+import type { TrustSettings } from "../worker/messages.js";
+import type { DeskClient } from "./desk-client.js";
+import type { Database, StoredPin } from "./database.js";
+import { message } from "./messages.svelte.js";
+
+export interface PinnedBundle {
+  readonly fileName: string;
+  readonly bytes: Uint8Array;
+  readonly bundle: TrustedBundle;
+}
+
+export interface PinnedKey {
+  readonly kind: "log" | "witness";
+  /** `NAME+ID+KEY`. */
+  readonly key: string;
+}
+
+export class Trust {
+  bundles = $state.raw<readonly PinnedBundle[]>([]);
+  keys = $state.raw<readonly PinnedKey[]>([]);
+  allowInsecureDevSrs = $state(false);
+  problem = $state("");
+  remembers = $state(true);
+  readonly #desk: DeskClient;
+  readonly #database: Database;
+  readonly #changed: () => Promise<void>;
+  /** Other tabs of the page have the same pins. */
+  readonly #tabs = new BroadcastChannel("clearproof-pins");
+
+  constructor(desk: DeskClient, database: Database, changed: () => Promise<void>) {
+    this.#desk = desk;
+    this.#database = database;
+    this.#changed = changed;
+    this.remembers = database.remembers;
+    this.#tabs.addEventListener("message", () => {
+      void this.restore().then(() => this.#apply(false));
+    });
+  }
+
+  get count(): number {
+    return this.bundles.length + this.keys.length;
+  }
+
+  /** Pins of an earlier visit or of another tab. */
+  async restore(): Promise<void> {
+    const bundles: PinnedBundle[] = [];
+    const keys: PinnedKey[] = [];
+    for (const stored of await this.#database.pins()) {
+      if (stored.kind !== "bundle") {
+        keys.push({ kind: stored.kind, key: stored.id });
+        continue;
+      }
+      const trust = await this.#desk.ask("describe", { bytes: stored.bytes });
+      if (trust.kind === "bundle" && trust.bundle.fingerprint === stored.id) {
+        bundles.push({ fileName: stored.fileName, bytes: stored.bytes, bundle: trust.bundle });
+      } else {
+        await this.#database.removePin(stored);
+      }
+    }
+    this.bundles = bundles;
+    this.keys = keys;
+    await this.#desk.ask("trust", { settings: this.#settings() });
+  }
+
+  /** Pins what the files are: a `verifier.bin`, or lines with keys of logs. */
+  async addFiles(files: readonly { readonly name: string; readonly blob: Blob }[], kind: PinnedKey["kind"]): Promise<void> {
+    const problems: string[] = [];
+    for (const { name, blob } of files) {
+      if (blob.size > MOST_BYTES) {
+        problems.push(message("trust.tooLarge", { name }));
+        continue;
+      }
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      const lines = keyLines(bytes);
+      if (lines.length > 0) {
+        for (const line of lines) {
+          await this.#addKey({ kind, key: line }, problems);
+        }
+        continue;
+      }
+      const trust = await this.#desk.ask("describe", { bytes });
+      if (trust.kind === "rejected") {
+        problems.push(message("trust.refused", { name, reason: trust.reason }));
+        continue;
+      }
+      const { bundle } = trust;
+      this.bundles = [...this.bundles.filter((pin) => pin.bundle.fingerprint !== bundle.fingerprint), { fileName: name, bytes, bundle }];
+      await this.#database.putPin({ kind: "bundle", id: bundle.fingerprint, fileName: name, bytes });
+    }
+    await this.#done(problems);
+  }
+
+  /** Pins a key that was typed. */
+  async addKey(kind: PinnedKey["kind"], text: string): Promise<boolean> {
+    const problems: string[] = [];
+    await this.#addKey({ kind, key: text.trim() }, problems);
+    await this.#done(problems);
+    return problems.length === 0;
+  }
+
+  async remove(pin: PinnedBundle | PinnedKey): Promise<void> {
+    if ("bundle" in pin) {
+      this.bundles = this.bundles.filter((other) => other !== pin);
+      await this.#database.removePin({ kind: "bundle", id: pin.bundle.fingerprint });
+    } else {
+      this.keys = this.keys.filter((other) => other !== pin);
+      await this.#database.removePin({ kind: pin.kind, id: pin.key });
+    }
+    await this.#done([]);
+  }
+
+  async allowDevelopment(allowed: boolean): Promise<void> {
+    this.allowInsecureDevSrs = allowed;
+    await this.#apply(false);
+  }
+
+  async #addKey(pin: PinnedKey, problems: string[]): Promise<void> {
+    const settings = { ...this.#settings(), bundles: [], [pin.kind === "log" ? "logKeys" : "witnessKeys"]: [pin.key] };
+    try {
+      // The verifier says whether it is a key; it is asked with this key alone.
+      await this.#desk.ask("trust", { settings });
+      await this.#desk.ask("hello", {});
+    } catch (error) {
+      problems.push(message("trust.keyRefused", { key: pin.key.slice(0, 80), reason: error instanceof Error ? error.message : "" }));
+      return;
+    }
+    if (!this.keys.some(({ kind, key }) => kind === pin.kind && key === pin.key)) {
+      this.keys = [...this.keys, pin];
+      const stored: StoredPin = { kind: pin.kind, id: pin.key };
+      await this.#database.putPin(stored);
+    }
+  }
+
+  async #done(problems: string[]): Promise<void> {
+    this.remembers = this.#database.remembers;
+    this.problem = problems.join(" ");
+    await this.#apply(true);
+  }
+
+  async #apply(tellTabs: boolean): Promise<void> {
+    await this.#desk.ask("trust", { settings: this.#settings() });
+    if (tellTabs) {
+      this.#tabs.postMessage("changed");
+    }
+    await this.#changed();
+  }
+
+  #settings(): TrustSettings {
+    const keys = (kind: PinnedKey["kind"]): string[] => this.keys.filter((pin) => pin.kind === kind).map(({ key }) => key);
+    return {
+      bundles: this.bundles.map(({ bytes }) => bytes),
+      released: this.bundles.map(({ bundle }) => [bundle.fingerprint, bundle.released] as const),
+      logKeys: keys("log"),
+      witnessKeys: keys("witness"),
+      allowInsecureDevSrs: this.allowInsecureDevSrs,
+    };
+  }
+}
+
+/** Lines like `NAME+ID+KEY`, where a small file holds nothing else. */
+function keyLines(bytes: Uint8Array): string[] {
+  if (bytes.length > MOST_KEY_BYTES) {
+    return [];
+  }
+  const lines = new TextDecoder().decode(bytes).split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return lines.every((line) => /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(line)) ? lines : [];
+}
+
+const MOST_KEY_BYTES = 16_384;
+const MOST_BYTES = 256_000_000;

@@ -1,0 +1,13 @@
+declare module "*.css";
+
+/** The worker's program, see build/desk-worker.ts. */
+declare module "virtual:desk-worker" {
+  const source: string;
+  export default source;
+}
+
+/** The verifier's WebAssembly module. */
+declare module "virtual:verifier-wasm" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
