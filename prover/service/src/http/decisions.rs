@@ -135,7 +135,7 @@ pub(super) struct RecordAnswer {
     /// Number of the first rule that failed, from 1 on.
     reason: Option<u32>,
     /// The metadata.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     metadata: serde_json::Value,
     /// `unproven`, `pending`, `failed`, `proven` or `verified`.
     status: &'static str,

@@ -13,6 +13,7 @@ use axum::routing::{get, post, MethodRouter};
 use axum::{Json as Answer, Router};
 use tower_http::services::ServeDir;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::Problem;
@@ -199,7 +200,8 @@ async fn openapi() -> Answer<utoipa::openapi::OpenApi> {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "clearproof", description = "Decides with a committed private model, keeps a log, and proves behind it."),
-    modifiers(&Keys),
+    modifiers(&Keys, &Refusals),
+    components(schemas(Problem)),
     security(("key" = [])),
     paths(
         log::health, decisions::decide, decisions::decide_batch, decisions::decision, decisions::history,
@@ -221,3 +223,35 @@ impl Modify for Keys {
         components.add_security_scheme("key", SecurityScheme::Http(bearer));
     }
 }
+
+/// Every operation may be refused, and always in the same form.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        for item in openapi.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                let responses = &mut operation.responses.responses;
+                for (status, response) in responses.iter_mut() {
+                    let RefOr::T(response) = response else {
+                        continue;
+                    };
+                    if status.starts_with(['4', '5']) {
+                        response.content = [(PROBLEM.to_owned(), problem())].into_iter().collect();
+                    }
+                }
+                for (range, words) in [("4XX", "Refused"), ("5XX", "Not possible now")] {
+                    let response = ResponseBuilder::new().description(words);
+                    let response = response.content(PROBLEM, problem()).build();
+                    responses.insert(range.into(), RefOr::T(response));
+                }
+            }
+        }
+    }
+}
+
+fn problem() -> Content {
+    Content::new(Some(Ref::from_schema_name("Problem")))
+}
+
+const PROBLEM: &str = "application/problem+json";
