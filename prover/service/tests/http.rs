@@ -794,3 +794,76 @@ fn keys_travel_in_the_clear_on_loopback_alone() {
         "{missing:?}"
     );
 }
+
+#[test]
+fn with_a_certificate_tls_is_spoken_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("desk");
+    config::initialize(&dir, "desk.example/log").unwrap();
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "tls.key",
+            "-out",
+            "tls.pem",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=desk",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:false",
+        ])
+        .current_dir(&dir)
+        .output()
+        .expect("openssl runs; scripts/ensure-program.sh openssl openssl installs it");
+    assert!(made.status.success(), "{made:?}");
+    let path = dir.join("clearproof.toml");
+    let before = fs::read_to_string(&path).unwrap();
+    let tls = "\n[tls]\ncertificate = \"tls.pem\"\nkey = \"tls.key\"\n";
+    fs::write(&path, before + tls).unwrap();
+    let config = Config::read(&dir).unwrap();
+    let opened = config::open(&config, config.mode).unwrap();
+    let server = Server::start(config, opened, "127.0.0.1:0".parse().unwrap(), |_| {}).unwrap();
+    assert!(server.url().starts_with("https://"));
+    let ask = |roots: rustls::RootCertStore| {
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+        let line = rustls::ClientConnection::new(std::sync::Arc::new(client), name).unwrap();
+        let socket = TcpStream::connect(server.address()).unwrap();
+        let mut stream = rustls::StreamOwned::new(line, socket);
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
+        let mut answer = vec![];
+        // The peer may close without a farewell.
+        let _ = stream.read_to_end(&mut answer);
+        Ok::<_, std::io::Error>(String::from_utf8(answer).unwrap())
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    let untrusted = ask(roots.clone());
+    assert!(untrusted.is_err(), "{untrusted:?}");
+    let pem = rustls::pki_types::pem::PemObject::from_pem_file(dir.join("tls.pem"));
+    roots.add(pem.unwrap()).unwrap();
+    let answer = ask(roots).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut plain = TcpStream::connect(server.address()).unwrap();
+    plain
+        .write_all(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let mut answer = vec![];
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    server.stop();
+}
