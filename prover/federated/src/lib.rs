@@ -3,5 +3,6 @@
 //! The protocol, its statement and its assumptions are in `docs/federated.md`.
 
 pub mod aggregation;
+pub mod groth16;
 pub mod privacy;
 pub mod training;
