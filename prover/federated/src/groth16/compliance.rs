@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ark_bn254::Fr;
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::AdditiveGroup;
 use ark_r1cs_std::alloc::AllocVar;
 use ark_r1cs_std::boolean::Boolean;
 use ark_r1cs_std::eq::EqGadget;
@@ -339,6 +339,7 @@ const SUM_BITS: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use ark_ff::Field;
     use ark_relations::gr1cs::{ConstraintSystem, SynthesisMode};
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
