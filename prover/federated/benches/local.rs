@@ -13,7 +13,7 @@ use clearproof_federated::privacy::accountant::{epsilon, Mechanism};
 use clearproof_federated::privacy::discrete_gaussian::DiscreteGaussian;
 use clearproof_federated::training::gradient::clipped_sum;
 use clearproof_federated::training::{Architecture, Examples, Loss, Model};
-use criterion::{criterion_group, criterion_main, Criterion};
+use criterion::Criterion;
 use rand_core::OsRng;
 
 fn training(c: &mut Criterion) {
@@ -112,5 +112,10 @@ fn statements(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, training, privacy, compliance, statements);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for bench in [training, privacy, compliance, statements] {
+        bench(&mut criterion);
+    }
+    criterion.final_summary();
+}

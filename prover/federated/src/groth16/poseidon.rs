@@ -1,7 +1,7 @@
 //! Commitments to private values that circuits open cheaply.
 //!
 //! 1. Claim: [`commit`] is binding (a collision of the hash opens it twice) and hides what it commits to if
-//!    `blinding` is uniform; [`commit_in_circuit`] is the same function as constraints.
+//!    `blinding` is uniform; `commit_in_circuit` is the same function as constraints.
 //! 2. Poseidon over BN254's scalar field, x^5, capacity 1: the instances with state width 3 (57 partial rounds)
 //!    for few and 9 (63 partial rounds) for many values, 8 full rounds; constants by the Grain LFSR of the
 //!    paper. Absorbed: tag, number of values, blinding, values.

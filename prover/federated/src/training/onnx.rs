@@ -1,6 +1,6 @@
 //! Models as ONNX files.
 //!
-//! 1. Claim: [`read`] of [`write`] gives the same model bit for bit, and the prover compiles what is written
+//! 1. Claim: [`read`] of [`write()`] gives the same model bit for bit, and the prover compiles what is written
 //!    without any step between.
 //! 2. Operators: Gemm (transB 0 or 1, alpha = beta = 1), MatMul with a following Add, Conv (2D, stride 1, square
 //!    kernel), MaxPool, Relu, Flatten, in one chain; float32 initializers. The loss is metadata, key `loss`;
