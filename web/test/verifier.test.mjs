@@ -128,3 +128,15 @@ test("a log's records name their model, what was in force, and the growth that t
   assert.deepEqual(trust.bundle.policy.rules.map(([name]) => name), ["leverage", "listed", "model"]);
   assert.deepEqual(trust.bundle.released, ["decision"]);
 });
+
+test("without the models nothing is said of a log's window, and nothing is held against it", async () => {
+  const verifier = await createVerifier({ trust: [], logKeys: [desk.logKey.bytes.toString().trim()] });
+  const { verdict, checks } = await verifier.verify(desk.secondVisit.bytes);
+  assert.equal(verdict, "unknown");
+  const results = Object.fromEntries(checks.map(({ name, result }) => [name, result]));
+  for (const name of ["log.inclusion", "log.window", "log.proved", "log.lifecycle"]) {
+    assert.equal(results[name], "unknown", name);
+  }
+  assert.equal(results["log.checkpoint"], "passed");
+  assert.equal(results["log.consistency"], "passed");
+});

@@ -100,6 +100,21 @@ pub(super) fn check(
     checked.report.root = hex(&checkpoint.root);
     checked.signature(&checkpoint, log_keys);
     checked.witnesses(&checkpoint, witness_keys);
+    // Entries of rows follow from their bundle: without it nothing can be said of the window.
+    let rows = evidence.proofs.iter().zip(leaves);
+    let mut counts = rows.map(|(rows, leaves)| (rows.inputs.rows(), leaves.len()));
+    if counts.any(|(rows, leaves)| rows != leaves) {
+        for name in [
+            names::LOG_INCLUSION,
+            names::LOG_WINDOW,
+            names::LOG_PROVED,
+            names::LOG_LIFECYCLE,
+        ] {
+            checked.add(name, String::new(), Outcome::Unknown, NO_LEAVES);
+        }
+        checked.growth(window, &checkpoint, log_keys);
+        return checked;
+    }
     // 2. Everything known, in order.
     let Some((seen, known)) = checked.collect(evidence, window, leaves, bundles) else {
         return checked;
@@ -556,6 +571,8 @@ fn told(lifecycle: &entry::Lifecycle) -> Lifecycle {
     }
 }
 
+const NO_LEAVES: &str =
+    "The entries of some rows cannot be computed: their bundle or their statement cannot be used.";
 const NO_WITNESS: &str = "That others saw the same log: you named no witness.";
 const NO_EARLIER: &str =
     "That the log only grew since you last saw it: the file has no earlier checkpoint.";

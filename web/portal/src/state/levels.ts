@@ -1,6 +1,6 @@
 /** The four things that a log can show, told apart; see SOUNDNESS conditions 18 and 19. */
 
-import type { Check } from "@clearproof/verifier";
+import type { Check, TreeHead } from "@clearproof/verifier";
 import type { LogSummary, Summary } from "../worker/messages.js";
 import type { SeenCheckpoint } from "./database.js";
 
@@ -16,8 +16,11 @@ export interface Level {
   readonly seen: string;
 }
 
-/** What this browser knows of a log of that name; checkpoints of the report's own visit are left out by the caller. */
-export function levelsOf(summary: Summary, known: readonly SeenCheckpoint[]): Level[] {
+/**
+ * The levels of a file. `known`: what earlier visits saw of its log, from which growth is shown. `all`: whatever was
+ * seen of it at any time, other files of this visit among it, with which nothing may be at odds.
+ */
+export function levelsOf(summary: Summary, known: readonly SeenCheckpoint[], all: readonly TreeHead[]): Level[] {
   const { log } = summary;
   const outcome = (name: string): Check["result"] | undefined => worst(summary.checks, name);
   const level = (name: LevelName, result: Check["result"], state: string, seen = ""): Level => ({
@@ -46,13 +49,14 @@ export function levelsOf(summary: Summary, known: readonly SeenCheckpoint[]): Le
     : parts.every((part) => part === "passed")
       ? level("content", "passed", "passed")
       : level("content", "unknown", "unknown");
-  return [inclusion, growthOf(summary, log, known, level), witnesses, content];
+  return [inclusion, growthOf(summary, log, known, all, level), witnesses, content];
 }
 
 function growthOf(
   summary: Summary,
   log: LogSummary,
   known: readonly SeenCheckpoint[],
+  all: readonly TreeHead[],
   level: (name: LevelName, result: Check["result"], state: string, seen?: string) => Level,
 ): Level {
   const shown = worst(summary.checks, "log.consistency");
@@ -60,8 +64,8 @@ function growthOf(
     return level("growth", shown === "failed" ? "failed" : "unknown", shown === "failed" ? "failed" : "unsigned");
   }
   // Two roots for one size, both signed: the log showed two histories.
-  const heads = [log, ...(shown === "passed" && log.earlier !== null ? [log.earlier] : [])];
-  for (const seen of known) {
+  const heads = signedHeads(summary);
+  for (const seen of all) {
     if (heads.some(({ size, root }) => size === seen.size && root !== seen.root)) {
       return level("growth", "failed", "split", seen.size);
     }
@@ -85,6 +89,14 @@ function growthOf(
     return level("growth", "passed", "passed", last.size);
   }
   return level("growth", "unknown", shown === "passed" ? "elsewhere" : "unlinked", last.size);
+}
+
+/** The trees of the file's log that a pinned key signed. */
+export function signedHeads({ log, checks }: Summary): TreeHead[] {
+  if (log === null || worst(checks, "log.checkpoint") !== "passed") {
+    return [];
+  }
+  return [log, ...(worst(checks, "log.consistency") === "passed" && log.earlier !== null ? [log.earlier] : [])];
 }
 
 /** The worst outcome of the checks of a name; undefined where there is none. */

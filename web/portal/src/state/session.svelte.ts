@@ -4,7 +4,7 @@ import type { DeskProgress, GivenFile, Summary } from "../worker/messages.js";
 import type { Facets, Query } from "../worker/rows.js";
 import type { Database, SeenCheckpoint } from "./database.js";
 import { type DeskClient, DeskError } from "./desk-client.js";
-import { type Level, levelsOf } from "./levels.js";
+import { type Level, levelsOf, signedHeads } from "./levels.js";
 import { message } from "./messages.svelte.js";
 
 export const EVERYTHING: Query = {
@@ -82,7 +82,13 @@ export class Session {
       if (own !== this.#newest) {
         return;
       }
-      this.judged = summaries.map((summary) => ({ ...summary, levels: levelsOf(summary, this.#knownOf(summary)) }));
+      this.judged = summaries.map((summary) => ({
+        ...summary,
+        levels: levelsOf(summary, this.#of(this.#before, summary), [
+          ...this.#of(this.seen, summary),
+          ...summaries.filter(({ log }) => log?.origin === summary.log?.origin).flatMap(signedHeads),
+        ]),
+      }));
       this.facets = facets;
       this.milliseconds = milliseconds;
       this.judgedMs = Date.now();
@@ -120,8 +126,8 @@ export class Session {
     return own.length === 0 ? undefined : own.reduce((a, b) => (BigInt(b.size) > BigInt(a.size) ? b : a));
   }
 
-  #knownOf({ log }: Summary): SeenCheckpoint[] {
-    return log === null ? [] : this.#before.filter(({ origin }) => origin === log.origin);
+  #of(seen: readonly SeenCheckpoint[], { log }: Summary): SeenCheckpoint[] {
+    return log === null ? [] : seen.filter(({ origin }) => origin === log.origin);
   }
 
   /** Only checkpoints that a pinned key signed, in trees that the file's entries stand in: nobody else can fill this. */

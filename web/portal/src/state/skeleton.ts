@@ -18,16 +18,30 @@ export function skeletonOf(bundle: Uint8Array): Skeleton | undefined {
       return undefined;
     }
     const parsed = record(JSON.parse(new TextDecoder().decode(item.value)));
-    const ops = list(parsed.ops);
+    const layers = runs(list(parsed.ops).map((op) => layer(record(op))));
     return {
       inputs: list(parsed.inputs).map((input) => ({ name: text(record(input).name), shape: list(record(input).shape).map(text).join(" × ") })),
-      layers: ops.slice(0, MOST_LAYERS).map((op) => layer(record(op))),
+      layers: layers.slice(0, MOST_LAYERS),
       decision: text(parsed.decision),
-      more: Math.max(0, ops.length - MOST_LAYERS),
+      more: Math.max(0, layers.length - MOST_LAYERS),
     };
   } catch {
     return undefined;
   }
+}
+
+/** Layers of one kind that follow each other, as one. */
+function runs(layers: readonly Skeleton["layers"][number][]): Skeleton["layers"][number][] {
+  const found: { op: string; detail: string; count: number }[] = [];
+  for (const layer of layers) {
+    const last = found.at(-1);
+    if (last?.op === layer.op && layer.op === "local") {
+      last.count += 1;
+    } else {
+      found.push({ ...layer, count: 1 });
+    }
+  }
+  return found.map(({ op, detail, count }) => ({ op: count > 1 ? `${op} × ${count.toString()}` : op, detail: count > 1 ? "" : detail }));
 }
 
 function layer(op: Record<string, unknown>): Skeleton["layers"][number] {

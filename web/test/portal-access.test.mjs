@@ -1,0 +1,217 @@
+/** Whoever looks at the portal: axe-core on every page and state, widths, themes, languages, the keyboard; and pictures. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, describe, test } from "node:test";
+import { startPortal } from "./browser.mjs";
+import { desk } from "./desk.mjs";
+import { flip } from "./vectors.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** @type {import("./browser.mjs").Portal} */
+let portal;
+before(async () => {
+  portal = await startPortal();
+});
+after(async () => {
+  await portal.stop();
+});
+
+/** @typedef {import("./browser.mjs").Auditor} Auditor */
+
+/** Pages and states: a name, and how one comes there from a page with the desk's evidence. @type {readonly [string, (auditor: Auditor) => Promise<unknown>][]} */
+const STATES = [
+  ["report", (auditor) => auditor.go("#/report")],
+  ["records", (auditor) => auditor.go("#/records")],
+  ["record", (auditor) => auditor.go("#/records/50")],
+  ["record-missing", (auditor) => auditor.go("#/records/999")],
+  ["overview", async (auditor) => {
+    await auditor.go("#/overview");
+    await auditor.page.waitForSelector(".tiles");
+    await auditor.page.evaluate(() => { document.querySelector(".chart details")?.setAttribute("open", ""); });
+  }],
+  ["models", (auditor) => auditor.go("#/models")],
+  ["break", async (auditor) => {
+    await auditor.go("#/break");
+    await auditor.page.click("input[value=decision]");
+    await auditor.page.click("#break-go");
+    await auditor.page.waitForSelector('#break-result[data-verdict="invalid"]');
+  }],
+  ["verify-all", async (auditor) => {
+    await auditor.go("#/verify-all");
+    await auditor.page.click("#again-all");
+    await auditor.page.waitForSelector("#again-result");
+  }],
+  ["live", (auditor) => auditor.go("#/live")],
+];
+
+/** @param {Auditor} auditor */
+async function pinned(auditor) {
+  await auditor.pin(desk.first);
+  await auditor.pin(desk.second);
+  await auditor.pin(desk.logKey);
+}
+
+/** @param {Auditor} auditor @param {string} where */
+async function axe(auditor, where) {
+  await auditor.page.waitForTimeout(80);
+  // Not by a script element: the page's policy lets none in.
+  await auditor.page.evaluate(AXE);
+  const found = await auditor.page.evaluate(async () => {
+    const { axe } = /** @type {{ axe: { run: (options: object) => Promise<{ violations: { id: string, help: string, nodes: { target: unknown, failureSummary?: string }[] }[] }> } }} */ (/** @type {unknown} */ (globalThis));
+    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${JSON.stringify(nodes.slice(0, 2).map(({ target, failureSummary }) => [target, failureSummary]))}`);
+  });
+  assert.deepEqual(found, [], where);
+}
+
+for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+  describe(`axe-core finds nothing, ${colorScheme}`, () => {
+    /** @type {Auditor} */
+    let auditor;
+    before(async () => {
+      auditor = await portal.auditor("", { colorScheme, viewport: { width: 1280, height: 900 } });
+    });
+    after(async () => {
+      await auditor.leave();
+    });
+
+    test("empty pages", async () => {
+      for (const page of ["report", "records", "records/3", "overview", "models", "break", "verify-all", "live"]) {
+        await auditor.go(`#/${page}`);
+        await axe(auditor, page);
+        await auditor.shot(`empty-${page.replace("/", "-")}-${colorScheme}`);
+      }
+    });
+
+    test("verdicts", async () => {
+      await auditor.go("#/report");
+      await auditor.check(desk.firstVisit);
+      await axe(auditor, "cannot tell");
+      await auditor.shot(`report-unknown-${colorScheme}`);
+      await auditor.check(flip(desk.firstVisit, 40_000), { name: "cat.png", bytes: Buffer.from("cat") }, desk.first);
+      await axe(auditor, "invalid");
+      await auditor.shot(`report-invalid-${colorScheme}`);
+      await auditor.page.setInputFiles("#trust-input", { name: "cat.png", mimeType: "", buffer: Buffer.from("cat") });
+      await auditor.page.waitForSelector("#trust-problem");
+      await axe(auditor, "a refused pin");
+      await pinned(auditor);
+      await auditor.check(desk.secondVisit);
+      assert.equal((await auditor.report()).verdict, "valid");
+    });
+
+    for (const [name, reach] of STATES) {
+      test(name, async () => {
+        await reach(auditor);
+        await axe(auditor, name);
+        await auditor.shot(`${name}-${colorScheme}`);
+      });
+    }
+  });
+}
+
+for (const width of [320, 768, 1920, 3840]) {
+  test(`nothing is cut off at ${width.toString()} px`, async () => {
+    const auditor = await portal.auditor("", { viewport: { width, height: width === 320 ? 640 : 1000 }, colorScheme: width === 768 ? "dark" : "light" });
+    await pinned(auditor);
+    await auditor.check(desk.secondVisit);
+    for (const [name, reach] of STATES) {
+      await reach(auditor);
+      const wide = await auditor.page.evaluate(() => {
+        const { scrollWidth, clientWidth } = document.documentElement;
+        const guilty = [...document.querySelectorAll("main *")].filter((element) => element.getBoundingClientRect().right > clientWidth + 1 && element.closest(".scroll, .table-view, pre, nav") === null);
+        return { more: scrollWidth - clientWidth, guilty: guilty.slice(0, 3).map((element) => `${element.tagName}.${element.getAttribute("class") ?? ""}`) };
+      });
+      assert.ok(wide.more <= 0, `${name}: ${JSON.stringify(wide)}`);
+      await auditor.shot(`${name}-${width.toString()}`);
+    }
+    await auditor.leave();
+  });
+}
+
+for (const locale of ["en-XA", "ar-XB"]) {
+  test(`nothing is hard-coded: ${locale}`, async () => {
+    const auditor = await portal.auditor(`?lang=${locale}`, { viewport: { width: 1100, height: 900 } });
+    assert.equal(await auditor.page.getAttribute("html", "dir"), locale === "ar-XB" ? "rtl" : "ltr");
+    await auditor.check(desk.firstVisit);
+    await pinned(auditor);
+    await auditor.check(desk.secondVisit);
+    for (const [name, reach] of STATES) {
+      await reach(auditor);
+      const plain = await auditor.page.evaluate(() => {
+        /** @type {string[]} */
+        const found = [];
+        // What is no word needs no catalogue, and data-raw marks what comes from files and the verifier.
+        const word = /[A-Za-z]{2,}/;
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+          const text = node.textContent ?? "";
+          const parent = node.parentElement;
+          if (word.test(text) && !text.includes("⟦") && parent?.closest("[data-raw], script, style") === null) {
+            found.push(text.trim());
+          }
+        }
+        for (const element of document.querySelectorAll("[aria-label], [alt]")) {
+          const label = element.getAttribute("aria-label") ?? element.getAttribute("alt") ?? "";
+          if (word.test(label) && !label.includes("⟦") && element.closest("[data-raw], .report, .model") === null) {
+            found.push(label);
+          }
+        }
+        return found;
+      });
+      assert.deepEqual(plain, [], name);
+      const wide = await auditor.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(wide <= 0, `${name} is ${wide.toString()} px too wide`);
+      await auditor.shot(`${name}-${locale}`);
+    }
+    await auditor.leave();
+  });
+}
+
+test("the theme is chosen by hand and kept", async () => {
+  const auditor = await portal.auditor("", { colorScheme: "light" });
+  const ground = () => auditor.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await ground();
+  const button = auditor.page.getByRole("button", { name: /^Colours/ });
+  await button.click();
+  await button.click();
+  assert.notEqual(await ground(), light);
+  await auditor.open();
+  assert.notEqual(await ground(), light);
+  await auditor.leave();
+});
+
+test("nothing moves for those who asked for that", async () => {
+  const auditor = await portal.auditor("", { reducedMotion: "reduce" });
+  await auditor.check(desk.firstVisit);
+  const moving = await auditor.page.evaluate(() => document.getAnimations().length);
+  assert.equal(moving, 0);
+  await auditor.leave();
+});
+
+test("a page is reached, read and left by the keyboard alone", async () => {
+  const auditor = await portal.auditor();
+  const { page } = auditor;
+  await pinned(auditor);
+  await auditor.check(desk.secondVisit);
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "result");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  const focus = () => page.evaluate(() => document.activeElement?.textContent.trim() ?? "");
+  // To the records, and into one.
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Records" }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#records-view");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "content");
+  for (let press = 0; press < 20 && !/^\d+$/.test(await focus()); press += 1) {
+    await page.keyboard.press("Tab");
+  }
+  assert.equal(await focus(), "2");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash === "#/records/2");
+  await page.goBack();
+  await page.waitForFunction(() => location.hash === "#/records");
+  await auditor.leave();
+});
