@@ -1,6 +1,9 @@
 /** The portal at its limits: large, hostile, interrupted, offline, in two tabs, in an old browser. */
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import { after, before, describe, test } from "node:test";
 import { startPortal } from "./browser.mjs";
@@ -36,6 +39,10 @@ test("a file of 100,000 records stays smooth", (t) =>
     const { page } = auditor;
     const signer = logSigner("large.example/log");
     const bytes = logFile(signer, RECORDS, { name: "large", by: "b", note: "" });
+    // From a disk, as a person would: handed over as bytes, the browser's driver would block the page.
+    const folder = mkdtempSync(join(tmpdir(), "clearproof-large-"));
+    const path = join(folder, "large.evidence");
+    writeFileSync(path, bytes);
     await auditor.pin({ name: "key", bytes: Buffer.from(signer.verifierKey) });
     // The longest time that the page's own thread did nothing else.
     await page.evaluate(() => {
@@ -54,9 +61,10 @@ test("a file of 100,000 records stays smooth", (t) =>
         return longest;
       });
     const start = performance.now();
-    const report = await auditor.check({ name: "large.evidence", bytes });
+    await page.setInputFiles("#evidence-input", path);
+    await page.waitForSelector('[data-verdict="unknown"]', { timeout: 120_000 });
     const judged = performance.now() - start;
-    assert.equal(report.verdict, "unknown");
+    rmSync(folder, { recursive: true });
     const blockedJudging = await longest();
     await auditor.go("#/records");
     await page.waitForFunction((n) => document.getElementById("records-count")?.textContent === `${n.toLocaleString("en")} records`, RECORDS);
