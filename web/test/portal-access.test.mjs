@@ -205,7 +205,7 @@ test("a page is reached, read and left by the keyboard alone", async () => {
   await page.keyboard.press("Enter");
   await page.waitForSelector("#records-view");
   assert.equal(await page.evaluate(() => document.activeElement?.id), "content");
-  for (let press = 0; press < 20 && !/^\d+$/.test(await focus()); press += 1) {
+  for (let press = 0; press < 60 && !/^\d+$/.test(await focus()); press += 1) {
     await page.keyboard.press("Tab");
   }
   assert.equal(await focus(), "2");

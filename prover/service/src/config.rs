@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use clearproof_prover::engine::store::{Filter, Store, StoreError};
 use clearproof_prover::engine::{Engine, Mode};
 use clearproof_prover::prove::{Artifact, ArtifactError};
@@ -203,6 +204,8 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Static files for `/`.
     pub portal: Option<PathBuf>,
+    /// Origins of pages from elsewhere that a browser may let ask here, such as an auditor's own copy of the portal.
+    pub portal_origins: Vec<HeaderValue>,
     /// How often a checkpoint is signed, where entries came.
     pub checkpoint_every: Duration,
     /// How often the prover looks for work when it found none.
@@ -228,6 +231,8 @@ struct File {
     models_folder: PathBuf,
     tls: Option<FileTls>,
     portal: Option<PathBuf>,
+    #[serde(default)]
+    portal_origins: Vec<String>,
     #[serde(default = "default_checkpoint_seconds")]
     checkpoint_seconds: u64,
     #[serde(default = "default_prove_milliseconds")]
@@ -259,6 +264,19 @@ struct FileKey {
     name: String,
     role: Role,
     sha256: String,
+}
+
+/// An origin as browsers write it: a scheme and a host, perhaps a port, and nothing else.
+fn web_origin(text: &str) -> Result<HeaderValue, String> {
+    let host = ["https://", "http://127.0.0.1", "http://localhost"]
+        .iter()
+        .find_map(|start| text.strip_prefix(start));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:[]".contains(c);
+    let proper = host.is_some_and(|host| host.chars().all(plain)) && text.len() > "https://".len();
+    let value = HeaderValue::from_str(text).ok().filter(|_| proper);
+    value.ok_or_else(|| {
+        format!("portal_origins: \"{text}\" is no origin; write it as https://host or https://host:port, or of this machine as http://localhost:port")
+    })
 }
 
 fn default_store() -> String {
@@ -362,6 +380,8 @@ impl Config {
                 sha256,
             });
         }
+        let origins = file.portal_origins.iter().map(|origin| web_origin(origin));
+        let portal_origins = origins.collect::<Result<_, _>>()?;
         Ok(Self {
             store,
             mode: match file.mode {
@@ -375,6 +395,7 @@ impl Config {
                 .tls
                 .map(|tls| (dir.join(tls.certificate), dir.join(tls.key))),
             portal: file.portal.map(|portal| dir.join(portal)),
+            portal_origins,
             checkpoint_every: Duration::from_secs(file.checkpoint_seconds),
             prove_every: Duration::from_millis(file.prove_milliseconds),
             limits,

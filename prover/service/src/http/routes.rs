@@ -11,6 +11,7 @@ use axum::middleware::{from_fn, from_fn_with_state, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, MethodRouter};
 use axum::{Json as Answer, Router};
+use tower_http::cors::CorsLayer;
 use tower_http::services::ServeDir;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
@@ -122,6 +123,10 @@ impl Routes {
             None => router.fallback(no_route),
             Some(portal) => router.fallback_service(ServeDir::new(portal)),
         };
+        let cors = CorsLayer::new()
+            .allow_origin(state.config.portal_origins.clone())
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
         router
             .layer(from_fn(move |request: Request, next: Next| async move {
                 let answered = tokio::time::timeout(timeout, next.run(request)).await;
@@ -132,6 +137,7 @@ impl Routes {
             }))
             .layer(from_fn_with_state(Arc::clone(&state), count))
             .layer(DefaultBodyLimit::max(limits.body_bytes))
+            .layer(cors)
             .with_state(state)
     }
 }
@@ -184,12 +190,24 @@ async fn count(Of(state): Of<Shared>, request: Request, next: Next) -> Response 
     let headers = response.headers_mut();
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    if !path.starts_with("/v1") {
+        // Beside the policy in the page itself, which knows the digests of its script and style.
+        let policy = HeaderValue::from_static(PORTAL_POLICY);
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        let never = HeaderValue::from_static("no-referrer");
+        headers.insert(header::REFERRER_POLICY, never);
+    }
     if path.starts_with("/v1") && !headers.contains_key(header::CACHE_CONTROL) {
         let never = HeaderValue::from_static("no-store");
         headers.insert(header::CACHE_CONTROL, never);
     }
     response
 }
+
+/// What the portal's pages may do at most, whatever they say themselves.
+const PORTAL_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'unsafe-inline'; \
+    img-src 'self' data:; worker-src blob:; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types clearproof-portal clearproof-worker";
 
 /// This description.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "log", responses((status = 200, body = Object)))]
