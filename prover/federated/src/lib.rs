@@ -4,5 +4,6 @@
 
 pub mod aggregation;
 pub mod groth16;
+pub mod norm;
 pub mod privacy;
 pub mod training;

@@ -38,7 +38,7 @@ pub(crate) struct Witness {
 }
 
 /// Columns of an advice assignment, phase after phase.
-pub(crate) trait Assignment {
+pub trait Assignment {
     /// The columns of a phase in the order of their declaration, each over at most the usable rows, with the
     /// challenges of the phases before it.
     fn columns(&self, phase: u8, challenges: &[Fr]) -> Vec<Vec<Fr>>;

@@ -5,11 +5,14 @@
 //! hiding for uniform r; binding under discrete logarithms. Variable time.
 
 use std::fmt;
+use std::sync::Arc;
 
+use clearproof_shared::verify::prepared::Generators;
 use group::Curve;
 use halo2curves::bn256::{Fr, G1Affine, G1};
 
 use super::bases::Bases;
+use super::export::g1_to_ark;
 
 /// Bases of the columns of 2^k rows.
 #[derive(Clone)]
@@ -46,6 +49,15 @@ impl ColumnBases {
         let sum = self.0.commit_lagrange(&scalars, Fr::zero()) + blinded;
         scalars.iter_mut().for_each(super::link::wipe);
         sum
+    }
+
+    /// The generators as a verifier takes them.
+    pub fn generators(&self) -> Arc<Generators> {
+        Generators::new(self.0.g.iter().map(g1_to_ark).collect())
+    }
+
+    pub(super) fn bases(&self) -> &Bases {
+        &self.0
     }
 }
 

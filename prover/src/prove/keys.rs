@@ -126,7 +126,7 @@ pub(crate) fn verifying_key(
 }
 
 /// Reference string of the portable keys.
-fn srs(bases: &Bases) -> Srs {
+pub(super) fn srs(bases: &Bases) -> Srs {
     match &bases.extra {
         Extra::Ipa { w, u } => Srs::Ipa {
             w: g1_to_ark(w),

@@ -18,6 +18,7 @@ mod group_fourier;
 mod grouped;
 pub(crate) mod keys;
 pub(crate) mod link;
+pub mod linked;
 pub(crate) mod msm;
 pub(crate) mod opening;
 pub(crate) mod proof;

@@ -5,5 +5,6 @@
 
 pub mod contribution;
 pub mod manifest;
+pub mod norm;
 pub mod signed;
 pub mod survivors;

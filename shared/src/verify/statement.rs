@@ -19,6 +19,9 @@ pub enum Claimed {
     Decisions,
     /// That a model commitment holds packed integers in range.
     Registration,
+    /// That an update and its noise, both committed, are in the bounds of a round. The one leaf is the digest
+    /// of the round's manifest and the party.
+    Update,
 }
 
 /// The public side of one proof.
@@ -44,6 +47,7 @@ impl Statement<'_> {
         let tag = match self.claimed {
             Claimed::Decisions => TAG_DECISIONS,
             Claimed::Registration => TAG_REGISTRATION,
+            Claimed::Update => TAG_UPDATE,
         };
         let released: Vec<u8> = self.released.iter().flat_map(scalar_to_bytes).collect();
         hash_parts(&[
@@ -71,6 +75,7 @@ pub(crate) fn hash_parts(parts: &[&[u8]]) -> [u8; 32] {
 
 const TAG_DECISIONS: &[u8] = b"clearproof statement v1";
 const TAG_REGISTRATION: &[u8] = b"clearproof registration v1";
+const TAG_UPDATE: &[u8] = b"clearproof update v1";
 
 #[cfg(test)]
 mod tests {
@@ -94,6 +99,10 @@ mod tests {
             base,
             Statement {
                 claimed: Claimed::Registration,
+                ..base
+            },
+            Statement {
+                claimed: Claimed::Update,
                 ..base
             },
             Statement {

@@ -19,6 +19,7 @@ use super::party::{BeginError, Party, Received, Update};
 use super::seal::{seal, Route};
 use super::sharing::{expand, share};
 use super::vectors::{add_multiple, SecretVector};
+use crate::norm::NormWitness;
 
 impl Party {
     pub(super) fn deal(&mut self, update: &Update) -> Result<Vec<Vec<u8>>, BeginError> {
@@ -92,13 +93,33 @@ impl Party {
             .encode();
             sealed_frames.push(self.sign(Kind::Share, body));
         }
-        let contribution = Contribution {
+        let mut contribution = Contribution {
             update: to_ark(&update_points),
             noise: to_ark(&noise_points),
             mask: g1_to_ark(&setup.commit_folded(&mask)),
             share_digests,
             proof: vec![],
         };
+        // 4. The norm proof, with randomness of its own.
+        if let Some(key) = &setup.norm {
+            let blindings = SecretVector([&clipped_blinds[..], &noise_blinds[..]].concat());
+            let witness = NormWitness {
+                update: &update.clipped,
+                noise: &update.noise,
+                blindings: &blindings,
+            };
+            let mut rng = self.rng("norm proof");
+            contribution.proof = key
+                .prove(
+                    &setup.bases,
+                    &setup.digest,
+                    self.me,
+                    &contribution,
+                    witness,
+                    &mut rng,
+                )
+                .map_err(BeginError::Proof)?;
+        }
         let body = contribution.encode();
         let digest = super::messages::sha256(&body);
         self.seen.insert((self.me, Kind::Contribution), digest);

@@ -26,6 +26,14 @@ type Frames = Result<Vec<Vec<u8>>, Refusal>;
 impl Party {
     pub(super) fn on_contribution(&mut self, signed: &Signed, digest: [u8; 32]) -> Frames {
         let contribution = Contribution::decode(&signed.body, &self.setup.manifest)?;
+        if let Some(key) = &self.setup.norm {
+            if key
+                .verify(&self.setup.digest, signed.party, &contribution)
+                .is_err()
+            {
+                return Err(self.blame(signed.party, Deed::Unproven));
+            }
+        }
         self.contributions.insert(
             signed.party,
             Received {
@@ -77,7 +85,7 @@ impl Party {
         let held: Digests = dealers
             .iter()
             .filter(|d| self.shares.contains_key(d) && !self.blamed.contains_key(d))
-            .map(|d| (*d, self.contributions[d].digest))
+            .filter_map(|d| self.contributions.get(d).map(|r| (*d, r.digest)))
             .collect();
         let ready = Ready {
             coin_commitment: coin_commitment(&self.setup, self.me, &self.own_coin()),

@@ -22,6 +22,7 @@ use super::lanes::LanesError;
 use super::messages::{hash, CheckMessage, Digests, Frame, Request, ShareMessage, Verdict};
 use super::setup::Setup;
 use super::vectors::SecretVector;
+use crate::norm::NormError;
 
 /// What a party adds to the sum, on the manifest's grid.
 #[derive(Clone)]
@@ -107,8 +108,8 @@ pub enum BeginError {
     #[error("the sealing key of party {0} in the manifest is not a key")]
     SealingKey(u16),
     /// The proof of the bounds could not be made.
-    #[error("the norm proof failed: {0}")]
-    Proof(String),
+    #[error(transparent)]
+    Proof(NormError),
 }
 
 /// Why a frame was refused; the round goes on without it.

@@ -7,9 +7,26 @@ use clearproof_shared::training::manifest::{Manifest, ManifestError};
 use ff::Field;
 use halo2curves::bn256::{Fr, G1Affine};
 use halo2curves::group::Curve;
+use thiserror::Error;
 
 use super::lanes::Lanes;
 use super::vectors::{add_multiple, SecretVector};
+use crate::norm::{NormError, NormKey};
+
+/// Why a manifest has no setup.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// Outside its limits.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// No circuit for its sizes.
+    #[error(transparent)]
+    Norm(#[from] NormError),
+    /// Another circuit than its sizes and bounds give.
+    #[error("the manifest names another norm circuit than its sizes and bounds give; the coordinator must make it anew")]
+    Circuit,
+}
 
 /// A manifest with its digest, bases and sizes.
 pub struct Setup {
@@ -17,6 +34,7 @@ pub struct Setup {
     pub(super) digest: [u8; 32],
     pub(super) bases: ColumnBases,
     pub(super) lanes: Lanes,
+    pub(super) norm: Option<NormKey>,
 }
 
 impl fmt::Debug for Setup {
@@ -29,26 +47,42 @@ impl fmt::Debug for Setup {
 }
 
 impl Setup {
-    /// Derives a round's setup.
+    /// Derives a round's setup; where the manifest asks for norm proofs, with their keys.
     ///
     /// # Errors
-    /// [`ManifestError`] for a manifest outside its limits.
+    /// [`SetupError`] for a manifest outside its limits, or one that names another circuit.
     ///
     /// # Panics
     /// When the bases are of another size than the manifest's columns.
-    pub fn new(manifest: Manifest, bases: ColumnBases) -> Result<Self, ManifestError> {
+    pub fn new(manifest: Manifest, bases: ColumnBases) -> Result<Self, SetupError> {
         manifest.check()?;
         assert_eq!(
             bases.k(),
             manifest.log_rows,
             "bases of the manifest's columns"
         );
+        let norm = match manifest.norm_circuit {
+            Some(id) => {
+                let key = NormKey::new(&manifest, &bases)?;
+                if key.circuit_id() != id {
+                    return Err(SetupError::Circuit);
+                }
+                Some(key)
+            }
+            None => None,
+        };
         Ok(Self {
             digest: manifest.digest(),
             lanes: Lanes::new(&manifest),
             bases,
             manifest,
+            norm,
         })
+    }
+
+    /// Keys of the norm proof, where the manifest asks for it.
+    pub fn norm_key(&self) -> Option<&NormKey> {
+        self.norm.as_ref()
     }
 
     /// The manifest.

@@ -103,3 +103,46 @@ fn updates_outside_the_bounds_do_not_begin() {
         BeginError::NotInRoster(_)
     ));
 }
+
+#[test]
+fn rounds_with_norm_proofs_leave_out_who_is_not_proven() {
+    use crate::norm::NormKey;
+    let bounds = |manifest: &mut Manifest| {
+        manifest.coordinates = 600;
+        manifest.coordinate_bits = 13;
+        manifest.clip_norm = 5000;
+        manifest.noise_norm = 1000;
+    };
+    let with_proofs = |manifest: &mut Manifest| {
+        bounds(manifest);
+        let key = NormKey::new(manifest, &bases()).expect("a circuit");
+        manifest.norm_circuit = Some(key.circuit_id());
+    };
+    let mut world = World::new(4, with_proofs);
+    for update in &mut world.updates {
+        update.clipped.iter_mut().for_each(|x| *x %= 100);
+        update.noise.iter_mut().for_each(|x| *x %= 10);
+    }
+    let run = world.run(&mut Faithful);
+    assert_sum(&world, &run, &[0, 1, 2, 3], &[]);
+    assert_eq!(run.refusals, []);
+    // The proof of another round, under a good signature.
+    let replace = |signed: &Signed| {
+        let mut message =
+            Contribution::decode(&signed.body, &world.setup.manifest).expect("honest");
+        let proof = &mut message.proof;
+        let last = proof.len() - 1;
+        proof[last] ^= 1;
+        vec![world.signed_again(signed, message.encode())]
+    };
+    let run = world.run(&mut corrupt(&world, 1, Kind::Contribution, replace));
+    for witness in [0, 2, 3] {
+        let blamed = run.parties[witness].blamed();
+        assert_eq!(blamed.get(&1), Some(&super::super::party::Deed::Unproven));
+    }
+    assert_sum(&world, &run, &[0, 2, 3], &[1]);
+    // A manifest that names another circuit has no setup.
+    let mut manifest = world.setup.manifest.clone();
+    manifest.clip_norm += 1;
+    assert!(Setup::new(manifest, bases()).is_err());
+}
