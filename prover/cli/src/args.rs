@@ -45,8 +45,81 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Federated {
+    /// Write keys, certificates and the manifest, a folder for each process
+    Provision(Provision),
+    /// Relay a round among parties, as its coordinator
+    Coordinate(Coordinate),
+    /// Take part in a round
+    Party(PartyArguments),
     /// Sum random updates among parties in this process, and show what it costs each
     Simulate(Simulate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Provision {
+    /// A name for each party, commas between
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', required = true)]
+    pub(crate) parties: Vec<String>,
+    /// Folder to write; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Parties that hold shares, the first ones; all of them if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=64))]
+    pub(crate) holders: Option<u16>,
+    /// Contributors that may pool what they know
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) colluders: u16,
+    /// Coordinates of an update
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub(crate) coordinates: u32,
+    /// Bits of a coordinate, noise and sign included
+    #[arg(long, value_name = "B", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=30))]
+    pub(crate) bits: u32,
+    /// log2 of the rows of a commitment's column
+    #[arg(long, value_name = "K", default_value_t = 12, value_parser = clap::value_parser!(u32).range(6..=16))]
+    pub(crate) log_rows: u32,
+    /// Bound of the clipped update's L2 norm, grid units
+    #[arg(long, value_name = "C")]
+    pub(crate) clip_norm: u64,
+    /// Bound of a party's noise's L2 norm, grid units
+    #[arg(long, value_name = "B")]
+    pub(crate) noise_norm: u64,
+    /// Let contributions go without a proof of these bounds
+    #[arg(long)]
+    pub(crate) without_norm_proofs: bool,
+    /// Number of the round
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) round: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Coordinate {
+    /// The coordinator's folder
+    pub(crate) folder: PathBuf,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7443")]
+    pub(crate) listen: String,
+    /// Seconds that parties may let a step wait
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) step_timeout_s: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PartyArguments {
+    /// The party's folder
+    pub(crate) folder: PathBuf,
+    /// Address of the coordinator
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7443")]
+    pub(crate) connect: String,
+    /// JSON: {"clipped": [...], "noise": [...]}, integers on the manifest's grid
+    #[arg(long, value_name = "FILE")]
+    pub(crate) update: PathBuf,
+    /// JSON file to write: the sum and the parties that it sums
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Seconds until it gives up; the same command goes on later
+    #[arg(long, value_name = "S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub(crate) timeout_s: u64,
 }
 
 #[derive(Debug, Args)]

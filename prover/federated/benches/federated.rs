@@ -1,5 +1,7 @@
 //! Rounds of secure aggregation and norm proofs; the time of the slowest party.
 
+#![allow(missing_docs)] // criterion's macros make public functions
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

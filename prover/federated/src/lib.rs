@@ -7,3 +7,4 @@ pub mod groth16;
 pub mod norm;
 pub mod privacy;
 pub mod training;
+pub mod transport;

@@ -95,6 +95,16 @@ impl Setup {
         &self.digest
     }
 
+    /// No frame of the round is longer: a share shown in a verdict for each contributor.
+    pub(crate) fn most_frame_bytes(&self) -> usize {
+        let share = 32 * self.share_length() + 256;
+        let check = 32 * (usize::from(self.manifest.threshold) + 1) * self.folded_length();
+        (share * self.manifest.parties.len())
+            .max(check)
+            .max(MAX_PROOF)
+            + (1 << 16)
+    }
+
     /// Scalars of a value: the elements of an update, then a blinding for each column.
     pub(super) fn value_length(&self) -> usize {
         self.manifest.elements() + self.manifest.columns()
@@ -155,3 +165,6 @@ impl Setup {
         self.bases.commit(elements, *blinding).to_affine()
     }
 }
+
+/// Bytes of a norm proof, and more.
+const MAX_PROOF: usize = 1 << 22;

@@ -1,0 +1,252 @@
+//! The coordinator's process.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clearproof_prover::prove::columns::ColumnBases;
+use clearproof_shared::encoding::hex;
+use sha2::{Digest, Sha256};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{watch, Semaphore};
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates::server;
+use super::journal::{Journal, TIME_UP};
+use super::provision::Folder;
+use super::wire::{read_frame, write_frame, Greeting};
+use super::TransportError;
+use crate::aggregation::coordinator::{Coordinator, Delivery, Step};
+use crate::aggregation::setup::Setup;
+use crate::aggregation::simulation::recipients;
+
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Time for parties to fetch what is left when the round is over.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The machine with its queues.
+struct Core {
+    coordinator: Coordinator,
+    journal: Journal,
+    /// Frames for each party, in order.
+    queues: Vec<Vec<Arc<Vec<u8>>>>,
+    /// Frames taken of each party.
+    taken: Vec<u64>,
+    /// The connection that serves each party: the last one.
+    serving: Vec<u64>,
+    since: Instant,
+    step: Step,
+}
+
+struct Shared {
+    setup: Arc<Setup>,
+    roster: Vec<String>,
+    core: Mutex<Core>,
+    changed: watch::Sender<u64>,
+    log: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Core {
+    fn deliver(&mut self, deliveries: Vec<Delivery>) {
+        let parties = self.queues.len();
+        for (recipient, frame) in deliveries {
+            let frame = Arc::new(frame);
+            for to in recipients(recipient, parties) {
+                self.queues[usize::from(to)].push(Arc::clone(&frame));
+            }
+        }
+        if self.coordinator.step() != self.step {
+            self.step = self.coordinator.step();
+            self.since = Instant::now();
+        }
+    }
+}
+
+impl Shared {
+    fn core(&self) -> std::sync::MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+}
+
+/// Relays a round until it is over, and gives the reason where it ended without a sum. Called again after a crash, it
+/// goes on. `step_timeout` ends a step that parties let wait.
+///
+/// # Errors
+/// [`TransportError`] for files and certificates that cannot be used.
+pub async fn coordinate(
+    folder: &Path,
+    listener: TcpListener,
+    step_timeout: Duration,
+    log: Box<dyn Fn(&str) + Send + Sync>,
+) -> Result<Option<String>, TransportError> {
+    let folder = Folder::open(folder)?;
+    let bases = ColumnBases::transparent(folder.manifest.log_rows);
+    let setup = Arc::new(Setup::new(folder.manifest.clone(), bases)?);
+    let acceptor = TlsAcceptor::from(Arc::new(server(&folder.material)?));
+    let parties = folder.manifest.parties.len();
+    // 1. What was taken before.
+    let (journal, records) = Journal::open(&folder.state("journal"))?;
+    let mut core = Core {
+        coordinator: Coordinator::new(Arc::clone(&setup)),
+        journal,
+        queues: vec![vec![]; parties],
+        taken: vec![0; parties],
+        serving: vec![0; parties],
+        since: Instant::now(),
+        step: Step::Contribute,
+    };
+    for (from, frame) in records {
+        let deliveries = match from {
+            TIME_UP => core.coordinator.time_up(),
+            from => {
+                core.taken[usize::from(from)] += 1;
+                core.coordinator.receive(from, &frame).unwrap_or_default()
+            }
+        };
+        core.deliver(deliveries);
+    }
+    let shared = Arc::new(Shared {
+        setup,
+        roster: folder.roster()?,
+        core: Mutex::new(core),
+        changed: watch::channel(0).0,
+        log,
+    });
+    // 2. Connections, and the clock.
+    let slots = Arc::new(Semaphore::new(4 * parties));
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut over: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (stream, address) = match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => { (shared.log)(&format!("accepting failed: {error}")); continue; }
+                };
+                let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                    (shared.log)(&format!("{address}: refused, too many connections"));
+                    continue;
+                };
+                let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = serve(&shared, &acceptor, stream).await {
+                        (shared.log)(&format!("{address}: {error}"));
+                    }
+                    drop(slot);
+                });
+            }
+            _ = tick.tick() => {
+                let mut core = shared.core();
+                if core.step == Step::Over {
+                    let since = *over.get_or_insert_with(Instant::now);
+                    let idle = slots.available_permits() == 4 * parties;
+                    if since.elapsed() > FAREWELL || (idle && since.elapsed() > FAREWELL / 5) {
+                        return Ok(core.coordinator.failure().map(str::to_owned));
+                    }
+                } else if core.since.elapsed() > step_timeout {
+                    core.journal.append(TIME_UP, &[])?;
+                    let deliveries = core.coordinator.time_up();
+                    core.since = Instant::now();
+                    core.deliver(deliveries);
+                    drop(core);
+                    shared.wake();
+                }
+            }
+        }
+    }
+}
+
+/// One party's connection.
+async fn serve(
+    shared: &Shared,
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+) -> Result<(), TransportError> {
+    stream.set_nodelay(true)?;
+    let timed_out = |_| TransportError::Protocol("no handshake in time");
+    let mut stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream))
+        .await
+        .map_err(timed_out)??;
+    // 1. Who it is: its certificate is one of the roster's.
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let fingerprint = certificates.first().map(|c| hex(&Sha256::digest(c)));
+    let party = fingerprint.and_then(|f| shared.roster.iter().position(|known| *known == f));
+    let party = party.ok_or(TransportError::Protocol(
+        "its certificate is not in the roster",
+    ))?;
+    // 2. Where it stands.
+    let digest = shared.setup.digest();
+    let greeting = tokio::time::timeout(HANDSHAKE, Greeting::read(&mut stream, digest)).await;
+    let greeting = greeting.map_err(timed_out)??;
+    let (taken, connection) = {
+        let mut core = shared.core();
+        core.serving[party] += 1;
+        (core.taken[party], core.serving[party])
+    };
+    Greeting {
+        manifest: *digest,
+        taken,
+    }
+    .write(&mut stream)
+    .await?;
+    shared.wake();
+    let (mut input, mut output) = tokio::io::split(stream);
+    // 3. Both directions until one ends.
+    let most = shared.setup.most_frame_bytes();
+    let reading = async {
+        while let Some(frame) = read_frame(&mut input, most).await? {
+            let mut core = shared.core();
+            if core.serving[party] != connection {
+                return Err(TransportError::Protocol(
+                    "a newer connection of this party took over",
+                ));
+            }
+            core.journal.append(party as u16, &frame)?;
+            core.taken[party] += 1;
+            match core.coordinator.receive(party as u16, &frame) {
+                Ok(deliveries) => core.deliver(deliveries),
+                Err(refusal) => (shared.log)(&format!("party {}: {refusal}", party + 1)),
+            }
+            drop(core);
+            shared.wake();
+        }
+        Ok::<(), TransportError>(())
+    };
+    let writing = async {
+        let mut changed = shared.changed.subscribe();
+        let mut next = usize::try_from(greeting.taken).unwrap_or(usize::MAX);
+        loop {
+            let (frames, over) = {
+                let core = shared.core();
+                if core.serving[party] != connection {
+                    return Err(TransportError::Protocol(
+                        "a newer connection of this party took over",
+                    ));
+                }
+                let frames = core.queues[party].get(next..).map(<[_]>::to_vec);
+                let frames = frames.ok_or(TransportError::Protocol(
+                    "it took more frames than there are",
+                ))?;
+                (frames, core.step == Step::Over)
+            };
+            for frame in &frames {
+                write_frame(&mut output, frame).await?;
+            }
+            next += frames.len();
+            if over && frames.is_empty() {
+                return write_frame(&mut output, &[]).await;
+            }
+            if frames.is_empty() && changed.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    tokio::select! {
+        read = reading => read,
+        written = writing => written,
+    }
+}
