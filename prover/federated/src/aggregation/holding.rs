@@ -53,6 +53,10 @@ impl Party {
         let Some(holder) = setup.holder(self.me).filter(|_| message.holder == self.me) else {
             return Err(Refusal::Unexpected("a share for another party"));
         };
+        // Shares are fixed before the own coin is committed to, hence before the challenge is known.
+        if self.ready.is_some() {
+            return Err(Refusal::Unexpected("a share after readiness"));
+        }
         let Some(received) = self.contributions.get(&signed.party) else {
             self.early_shares.insert(signed.party, signed);
             return Ok(vec![]);
@@ -228,11 +232,14 @@ impl Party {
                 self.blame(party, Deed::Malformed(Kind::Check));
             }
         }
-        let proposed = &self
-            .proposal
-            .as_ref()
-            .expect("a coin follows a proposal")
-            .dealers;
+        let proposal = self.proposal.as_ref().expect("a coin follows a proposal");
+        // Only who tossed had all shares fixed before the coin.
+        if !proposal.commitments.contains_key(&self.me) {
+            return Err(Refusal::Unexpected(
+                "no verdict is due of a holder that was not ready",
+            ));
+        }
+        let proposed = &proposal.dealers;
         let candidates: Vec<u16> = dealers
             .iter()
             .copied()

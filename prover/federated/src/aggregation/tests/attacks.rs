@@ -307,3 +307,34 @@ fn messages_of_an_earlier_attempt_are_refused() {
     // And in earnest: nothing of a round is valid in a round of its own.
     assert!(again.run(&mut Faithful).refusals.is_empty());
 }
+
+#[test]
+fn a_share_that_comes_after_readiness_is_not_taken() {
+    // The dealer keeps one holder's share back until the coins are open, when it could fit it to the check.
+    let world = World::new(5, |_| {});
+    let kept = RefCell::new(vec![]);
+    let run = world.run(&mut Downward(|to, frame: Vec<u8>| {
+        match world.signed(&frame) {
+            Some(s) if to == 3 && s.party == 0 && s.kind == Kind::Share => {
+                kept.borrow_mut().push(frame);
+                vec![]
+            }
+            Some(s) if to == 3 && s.kind == Kind::Coin => {
+                let mut frames = kept.borrow_mut().split_off(0);
+                frames.push(frame);
+                frames
+            }
+            _ => vec![frame],
+        }
+    }));
+    let late = Refusal::Unexpected("a share after readiness");
+    assert!(run.refusals.contains(&(Some(3), late)));
+    // Holder 3 is left out of the toss and judges nothing; four are a quorum.
+    let idle = Refusal::Unexpected("no verdict is due of a holder that was not ready");
+    assert!(
+        run.refusals.contains(&(Some(3), idle)),
+        "{:?}",
+        run.refusals
+    );
+    assert_sum(&world, &run, &[0, 1, 2, 3, 4], &[]);
+}
