@@ -41,6 +41,67 @@ pub(crate) enum Command {
     Federated(Federated),
     /// Look into a log, prove what waits, and write evidence from it
     Audit(Audit),
+    /// Set up a Groth16 key by several contributors
+    #[command(subcommand)]
+    Ceremony(Ceremony),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ceremony {
+    /// Start one: the first key of a statement
+    New {
+        /// The statement, JSON
+        #[arg(value_name = "STATEMENT.json")]
+        statement: PathBuf,
+        #[command(flatten)]
+        powers: CeremonyPowers,
+        /// Where to write the ceremony
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Add a secret that is forgotten at once, or a public beacon
+    Contribute {
+        /// The ceremony so far
+        #[arg(value_name = "FILE")]
+        ceremony: PathBuf,
+        /// Who contributes
+        #[arg(long)]
+        name: String,
+        /// Add this public random value instead of a secret
+        #[arg(long, value_name = "VALUE")]
+        beacon: Option<String>,
+        /// Logarithm of how often the beacon is hashed
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        log_iterations: u8,
+        /// Where to write the ceremony
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Check a ceremony from the statement on
+    Verify {
+        /// The ceremony
+        #[arg(value_name = "FILE")]
+        ceremony: PathBuf,
+        #[command(flatten)]
+        powers: CeremonyPowers,
+        /// Accept a single contributor, or powers whose secret is published
+        #[arg(long)]
+        allow_insecure: bool,
+        /// Write the verifying key as snarkjs' JSON
+        #[arg(long, value_name = "FILE")]
+        key_out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct CeremonyPowers {
+    /// Powers of tau of a ceremony that you trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ptau: Option<PathBuf>,
+    /// Powers whose secret is published, for trials
+    #[arg(long)]
+    pub(crate) insecure_dev_tau: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -668,3 +668,72 @@ fn the_demo_ends_valid_and_can_be_repeated() {
         ["artifact", "trades.evidence", "verifier.bin"]
     );
 }
+
+/// Two contributors, then what each refusal says.
+#[test]
+fn ceremonies_are_run_and_insecure_ones_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path();
+    let statement = r#"{"compliance": {"fields": ["num_samples"],
+        "constraints": [{"name": "num_samples", "min": 100, "max": 355}]}}"#;
+    fs::write(here.join("statement.json"), statement).expect("written");
+    let run = |arguments: &[&str]| clearproof(here, &[&["ceremony"], arguments].concat());
+    let done = |arguments: &[&str]| {
+        let output = run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    done(&["new", "statement.json", "--insecure-dev-tau", "--out", "0"]);
+    done(&["contribute", "0", "--name", "Alice", "--out", "1"]);
+    done(&["contribute", "1", "--name", "Bob", "--out", "2"]);
+    let text = done(&[
+        "verify",
+        "2",
+        "--insecure-dev-tau",
+        "--allow-insecure",
+        "--key-out",
+        "key.json",
+    ]);
+    assert!(
+        text.contains("Alice") && text.contains("Bob") && text.contains("insecure"),
+        "{text}"
+    );
+    let key = fs::read_to_string(here.join("key.json")).expect("the key");
+    assert!(key.contains("\"nPublic\": 2"), "{key}");
+    let refused = |arguments: &[&str], status: i32, words: &str| {
+        let output = run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(status), "{errors}");
+        assert!(
+            errors.contains(words) && errors.lines().count() == 1,
+            "{errors}"
+        );
+    };
+    refused(
+        &["verify", "2", "--insecure-dev-tau"],
+        BAD_INPUT,
+        "insecure",
+    );
+    refused(
+        &["verify", "statement.json", "--insecure-dev-tau"],
+        BAD_INPUT,
+        "malformed",
+    );
+    refused(&["new", "statement.json", "--out", "3"], USAGE, "--ptau");
+    refused(
+        &["contribute", "0", "--name", "", "--out", "3"],
+        USAGE,
+        "name",
+    );
+    let mut bytes = fs::read(here.join("2")).expect("the ceremony");
+    let last = bytes.len() - 1;
+    bytes[last - 40] ^= 1;
+    fs::write(here.join("bad"), bytes).expect("written");
+    refused(
+        &["verify", "bad", "--insecure-dev-tau", "--allow-insecure"],
+        BAD_INPUT,
+        "key",
+    );
+    assert!(!here.join("3").exists());
+}

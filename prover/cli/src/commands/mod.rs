@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod ceremony;
 mod compile;
 mod demo;
 mod federated;
@@ -40,6 +41,7 @@ pub(crate) fn dispatch(command: &Command) -> Result<u8, anyhow::Error> {
         Command::Bench(arguments) => bench::bench(arguments),
         Command::Federated(arguments) => federated::federated(arguments),
         Command::Audit(arguments) => return audit::audit(arguments),
+        Command::Ceremony(arguments) => ceremony::ceremony(arguments),
     }
     .map(|()| status::OK)
 }
