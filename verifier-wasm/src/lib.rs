@@ -161,7 +161,9 @@ pub fn verify_groth16(key: &[u8], proof: &[u8], inputs: &[u8], arkworks: bool) -
 #[wasm_bindgen(js_name = describeTrust)]
 pub fn describe_trust(bytes: &[u8]) -> TrustFile {
     let described = match trusted_bundle(bytes) {
-        Ok(bundle) => Described::Bundle { bundle },
+        Ok(bundle) => Described::Bundle {
+            bundle: Box::new(bundle),
+        },
         Err(reason) => Described::Rejected { reason },
     };
     to_js(&described).unchecked_into()
@@ -177,7 +179,7 @@ pub fn version() -> String {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Described {
-    Bundle { bundle: TrustedBundle },
+    Bundle { bundle: Box<TrustedBundle> },
     Rejected { reason: String },
 }
 

@@ -54,6 +54,7 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    #[allow(clippy::needless_pass_by_value)] // for `map_err`
     pub(crate) fn file(path: &std::path::Path, cause: impl ToString) -> Self {
         Self::File {
             path: path.to_owned(),
