@@ -35,7 +35,9 @@ async function post(role, path, body) {
     headers: { authorization: `Bearer ${keys.get(role) ?? ""}`, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  const answer = /** @type {Record<string, unknown>} */ (await response.json());
+  /** @type {unknown} */
+  const parsed = await response.json();
+  const answer = /** @type {Record<string, unknown>} */ (parsed);
   assert.ok(response.ok, JSON.stringify(answer));
   return answer;
 }
