@@ -866,4 +866,41 @@ fn with_a_certificate_tls_is_spoken_and_nothing_else() {
     let _ = plain.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
     server.stop();
+fn the_portal_is_served_under_a_policy_and_pages_from_elsewhere_only_where_named() {
+    let desk = Desk::new(|text| {
+        format!("portal = \"web\"\nportal_origins = [\"https://auditor.example\"]\n{text}")
+    });
+    let web = desk.folder.path().join("desk/web");
+    fs::create_dir(&web).unwrap();
+    fs::write(web.join("live.html"), "<!doctype html>").unwrap();
+    let page = desk.raw("GET", "/live.html", "", b"");
+    assert_eq!(page.status, 200);
+    for part in [
+        "connect-src 'self'",
+        "require-trusted-types-for 'script'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(page.head.contains(part), "{}", page.head);
+    }
+    for (origin, allowed) in [
+        ("https://auditor.example", true),
+        ("https://other.example", false),
+    ] {
+        let headers = format!(
+            "Origin: {origin}\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization\r\n"
+        );
+        let answer = desk.raw("OPTIONS", "/v1/evidence", &headers, b"");
+        let granted = format!("access-control-allow-origin: {origin}");
+        assert_eq!(answer.head.contains(&granted), allowed, "{}", answer.head);
+    }
+    let folder = desk.folder.path().join("desk");
+    let path = folder.join("clearproof.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        text.replace("https://auditor.example", "auditor.example/page"),
+    )
+    .unwrap();
+    let refused = Config::read(&folder).unwrap_err().to_string();
+    assert!(refused.contains("is no origin"), "{refused}");
 }
