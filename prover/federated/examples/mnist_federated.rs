@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
 
 fn main() -> Result<()> {
     let start = Instant::now();
-    let outcome = run(60_000, 150, 80)?;
+    let outcome = run(60_000, 200, 80)?;
     println!(
         "without privacy {:.4}, with epsilon {:.4} at delta 1e-5 {:.4}; {:.0} s",
         outcome.plain,

@@ -44,7 +44,7 @@ fn digits_are_learned() {
 #[test]
 #[ignore = "trains on all of MNIST"]
 fn digits_are_learned_well() {
-    let outcome = mnist::run(60_000, 150, 80).unwrap();
+    let outcome = mnist::run(60_000, 200, 80).unwrap();
     assert!(outcome.plain >= 0.96, "{}", outcome.plain);
     assert!(outcome.private >= 0.85, "{}", outcome.private);
     assert!(outcome.epsilon <= 1.0);
