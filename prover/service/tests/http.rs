@@ -866,6 +866,9 @@ fn with_a_certificate_tls_is_spoken_and_nothing_else() {
     let _ = plain.read_to_end(&mut answer);
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
     server.stop();
+}
+
+#[test]
 fn the_portal_is_served_under_a_policy_and_pages_from_elsewhere_only_where_named() {
     let desk = Desk::new(|text| {
         format!("portal = \"web\"\nportal_origins = [\"https://auditor.example\"]\n{text}")
