@@ -9,6 +9,7 @@ use clearproof_shared::encoding::hex;
 use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, Semaphore};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::server;
@@ -120,6 +121,8 @@ pub async fn coordinate(
     let slots = Arc::new(Semaphore::new(4 * parties));
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut over: Option<Instant> = None;
+    // Ends with this function, however that ends: no connection outlives its coordinator.
+    let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -132,7 +135,8 @@ pub async fn coordinate(
                     continue;
                 };
                 let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
-                tokio::spawn(async move {
+                while connections.try_join_next().is_some() {}
+                connections.spawn(async move {
                     if let Err(error) = serve(&shared, &acceptor, stream).await {
                         (shared.log)(&format!("{address}: {error}"));
                     }

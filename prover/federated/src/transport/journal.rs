@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::TransportError;
 
-/// An append-only file.
+/// An append-only file, locked: one process at a time.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -37,6 +37,11 @@ impl Journal {
         let mut options = OpenOptions::new();
         let options = options.read(true).append(true).create(true).mode(0o600);
         let mut file = options.open(path).map_err(|e| fail(&e))?;
+        if file.try_lock().is_err() {
+            return Err(fail(
+                &"another process works with it; wait until that one has ended",
+            ));
+        }
         let mut bytes = vec![];
         file.read_to_end(&mut bytes).map_err(|e| fail(&e))?;
         let mut records = vec![];

@@ -148,7 +148,7 @@ impl Folder {
     }
 
     /// A file of this round, by the manifest's digest.
-    pub(super) fn state(&self, name: &str) -> PathBuf {
+    pub fn state(&self, name: &str) -> PathBuf {
         let digest = clearproof_shared::encoding::hex(&self.manifest.digest()[..8]);
         self.path.join(format!("round-{digest}.{name}"))
     }
