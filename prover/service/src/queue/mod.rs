@@ -1,10 +1,10 @@
 //! Batches proved by other machines, over NATS JetStream.
 //!
 //! 1. Claim: each batch that waits is proved by some worker as long as one with its model lives: a job that was begun and not
-//!    finished comes to another one once its worker is silent for [`ACK_WAIT`]. At most one proof attaches to a record, since
-//!    the store refuses a second one. A job that cannot be proved, or that ended [`MOST_DELIVERIES`] workers, goes to the
+//!    finished comes to another one once its worker is silent for 10 seconds. At most one proof attaches to a record, since
+//!    the store refuses a second one. A job that cannot be proved, or that ended five workers, goes to the
 //!    stream of dead letters with its reason, and its records to the service's failures.
-//! 2. Layout: three streams of one log, of which [`Names`] has the names: jobs (a work queue, a subject for each model),
+//! 2. Layout: three streams of one log, named after the worker key: jobs (a work queue, a subject for each model),
 //!    results (a work queue), dead letters (kept). Payloads are sealed with `worker.key`: the server of the queue sees their
 //!    lengths, models' digests and, in dead letters, sequence numbers and reasons.
 //! 3. Assumed: a worker that has `worker.key` sees the inputs that it proves. Its results are checked as any proof.
