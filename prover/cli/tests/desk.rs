@@ -521,6 +521,8 @@ fn workers_that_are_killed_leave_their_batches_to_others() {
     let dir = worker_folder(&desk);
     let unanswered = ["worker", "--nats", &url, "--dir", "worker"];
     assert!(ends(desk.path(), &unanswered, 65).contains("is nats-server running"));
+    let keyless = ["worker", "--nats", &url, "--dir", "nowhere"];
+    assert!(ends(desk.path(), &keyless, 65).contains("copy the service's worker.key"));
 
     // 1. The service decides while there is no queue.
     let (service, address) = desk.serve();

@@ -269,6 +269,19 @@ pub enum ProofStatus {
     Verified,
 }
 
+impl ProofStatus {
+    /// Its name, in answers and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProofStatus::Unproven => "unproven",
+            ProofStatus::Pending => "pending",
+            ProofStatus::Failed => "failed",
+            ProofStatus::Proven => "proven",
+            ProofStatus::Verified => "verified",
+        }
+    }
+}
+
 /// What history shows of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -106,7 +106,7 @@ fn list(engine: &Engine, arguments: &AuditList) -> Result<(), anyhow::Error> {
             record
                 .reason
                 .map_or("-".into(), |reason| reason.to_string()),
-            status_name(record.status).into(),
+            record.status.name().into(),
             record.metadata.clone(),
         ]);
     }
@@ -226,7 +226,7 @@ fn table(engine: &Engine, window: std::ops::Range<u64>) -> Result<String, anyhow
             record
                 .reason
                 .map_or(String::new(), |reason| reason.to_string()),
-            status_name(record.status),
+            record.status.name(),
             quoted(&record.metadata),
         );
     }
@@ -522,7 +522,7 @@ fn record_json(record: &Record) -> Value {
         "request_id": record.request_id,
         "compliant": record.compliant,
         "reason": record.reason,
-        "status": status_name(record.status),
+        "status": record.status.name(),
         "proof": record.proof,
         "metadata": Value::from_str(&record.metadata).unwrap_or(Value::Null),
     })
@@ -541,16 +541,6 @@ fn kind(kind: RecordKind) -> &'static str {
         RecordKind::Prove => "decision",
         RecordKind::DecideOnly => "decision, development",
         RecordKind::Lifecycle => "lifecycle",
-    }
-}
-
-fn status_name(status: ProofStatus) -> &'static str {
-    match status {
-        ProofStatus::Unproven => "unproven",
-        ProofStatus::Pending => "pending",
-        ProofStatus::Failed => "failed",
-        ProofStatus::Proven => "proven",
-        ProofStatus::Verified => "verified",
     }
 }
 

@@ -158,7 +158,7 @@ impl RecordAnswer {
             compliant: record.compliant,
             reason: record.reason,
             metadata: serde_json::from_str(&record.metadata).unwrap_or_default(),
-            status: status_name(record.status),
+            status: record.status.name(),
             proof: record.proof,
             failure: record.failure,
         })
@@ -355,7 +355,12 @@ impl HistoryQuery {
             kind: named(self.kind.as_deref(), "kind", &KINDS, kind_name)?,
             bundle: self.model.as_deref().map(read_hash).transpose()?,
             compliant: self.compliant,
-            status: named(self.status.as_deref(), "status", &STATUSES, status_name)?,
+            status: named(
+                self.status.as_deref(),
+                "status",
+                &STATUSES,
+                ProofStatus::name,
+            )?,
             metadata,
         };
         Ok((filter, limit))
@@ -382,16 +387,6 @@ fn kind_name(kind: RecordKind) -> &'static str {
         RecordKind::Prove => "prove",
         RecordKind::DecideOnly => "decide-only",
         RecordKind::Lifecycle => "lifecycle",
-    }
-}
-
-fn status_name(status: ProofStatus) -> &'static str {
-    match status {
-        ProofStatus::Unproven => "unproven",
-        ProofStatus::Pending => "pending",
-        ProofStatus::Failed => "failed",
-        ProofStatus::Proven => "proven",
-        ProofStatus::Verified => "verified",
     }
 }
 

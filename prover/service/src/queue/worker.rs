@@ -26,6 +26,9 @@ use crate::secret_file::KeyFileError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WorkerError {
+    /// There is no key file.
+    #[error("{}: not there; copy the service's worker.key into this folder", .0.display())]
+    NoKey(PathBuf),
     /// The key file.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -50,17 +53,22 @@ pub enum WorkerError {
 
 /// A worker with its key, its models, and a line to the queue.
 pub struct Worker {
+    hands: Hands,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// All of a worker but what runs it.
+struct Hands {
     key: SealingKey,
     names: Names,
     folder: PathBuf,
     models: BTreeMap<Hash, Arc<Artifact>>,
     queue: Context,
-    runtime: tokio::runtime::Runtime,
 }
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Worker({} models)", self.models.len())
+        write!(f, "Worker({} models)", self.hands.models.len())
     }
 }
 
@@ -70,7 +78,11 @@ impl Worker {
     /// # Errors
     /// [`WorkerError`].
     pub fn open(dir: &Path, url: &str) -> Result<Self, WorkerError> {
-        let key = SealingKey::load(&dir.join(WORKER_KEY))?;
+        let path = dir.join(WORKER_KEY);
+        if !path.exists() {
+            return Err(WorkerError::NoKey(path));
+        }
+        let key = SealingKey::load(&path)?;
         let folder = dir.join("models");
         let mut models = BTreeMap::new();
         add_models(&folder, &mut models)?;
@@ -88,26 +100,23 @@ impl Worker {
             url: without_secrets(url),
             cause,
         })?;
-        Ok(Self {
+        let hands = Hands {
             key,
             names,
             folder,
             models,
             queue,
-            runtime,
-        })
+        };
+        Ok(Self { hands, runtime })
     }
 
     /// Works until SIGTERM or SIGINT; then the batch in work goes back to the queue. `log` gets one line at a time.
     ///
     /// # Errors
     /// Those of the system's signals.
-    pub fn run(mut self, log: &dyn Fn(&str)) -> std::io::Result<()> {
+    pub fn run(self, log: &dyn Fn(&str)) -> std::io::Result<()> {
         use tokio::signal::unix::{signal, SignalKind};
-        let runtime = std::mem::replace(
-            &mut self.runtime,
-            tokio::runtime::Builder::new_current_thread().build()?,
-        );
+        let Self { mut hands, runtime } = self;
         let stopped = runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
@@ -117,14 +126,16 @@ impl Worker {
                     _ = interrupt.recv() => {}
                 }
             };
-            self.work(stop, log).await;
+            hands.work(stop, log).await;
             Ok(())
         });
         // A proof that nobody waits for is not waited for.
         runtime.shutdown_background();
         stopped
     }
+}
 
+impl Hands {
     async fn work(&mut self, stop: impl std::future::Future<Output = ()>, log: &dyn Fn(&str)) {
         tokio::pin!(stop);
         let mut consumers: BTreeMap<Hash, PullConsumer> = BTreeMap::new();
@@ -331,7 +342,7 @@ fn span(rows: &[u64]) -> String {
 }
 
 /// A server's URL without what stands before its host.
-pub(super) fn without_secrets(url: &str) -> String {
+fn without_secrets(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
         _ => url.into(),
