@@ -89,6 +89,13 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Frees the lock at once: a child process that is just being started still holds the file for a moment.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 fn digest(front: &[u8], body: &[u8]) -> [u8; 32] {
     Sha256::new()
         .chain_update(front)
@@ -122,6 +129,8 @@ mod tests {
         let (mut journal, records) = Journal::open(&path).expect("cut short");
         assert_eq!(records, all[..2]);
         journal.append(1, b"three").expect("written");
+        assert!(Journal::open(&path).is_err(), "locked by the first");
+        drop(journal);
         assert_eq!(Journal::open(&path).expect("mended").1, all);
         let mut damaged = bytes;
         damaged[HEAD] ^= 1;
