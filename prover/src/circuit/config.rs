@@ -65,6 +65,19 @@ pub(crate) struct ForestColumns {
     pub(crate) no: Column<Advice>,
     /// Sum of the leaves so far.
     pub(crate) score: Column<Advice>,
+    /// Further blocks of nodes.
+    pub(crate) blocks: Vec<BlockColumns>,
+}
+
+/// A block of nodes beside the first ones.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockColumns {
+    /// How often each node is read.
+    pub(crate) visits: Column<Advice>,
+    /// The node's cells, combined.
+    pub(crate) v: Column<Advice>,
+    /// Helper.
+    pub(crate) h: Column<Advice>,
 }
 
 /// All columns and challenges.
@@ -143,12 +156,15 @@ impl Config {
         let read0 = has_reads.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
         let function0 =
             has_functions.then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
-        let forest = layout.program.forest.as_ref().map(|_| ForestColumns {
-            yes: cs.advice_column(),
-            no: cs.advice_column(),
-            score: cs.advice_column(),
-        });
+        let forest0 = layout
+            .program
+            .forest
+            .is_some()
+            .then(|| (cs.advice_column(), cs.advice_column(), cs.advice_column()));
         let visits = layout.program.has_visits().then(|| cs.advice_column());
+        let block_visits: Vec<_> = (0..layout.nodes.blocks)
+            .map(|_| cs.advice_column())
+            .collect();
         let challenge = |cs: &mut ConstraintSystem<Fr>| cs.challenge_usable_after(FirstPhase);
         let (beta, eps, gamma, alpha, theta) = (
             challenge(cs),
@@ -179,6 +195,22 @@ impl Config {
             c1,
             multiplicity,
             h_table: second(),
+        });
+        // The combinations of the blocks come last, then their helpers.
+        let block_v: Vec<_> = block_visits.iter().map(|_| second()).collect();
+        let blocks = block_visits.into_iter().zip(block_v);
+        let blocks = blocks
+            .map(|(visits, v)| BlockColumns {
+                visits,
+                v,
+                h: second(),
+            })
+            .collect();
+        let forest = forest0.map(|(yes, no, score)| ForestColumns {
+            yes,
+            no,
+            score,
+            blocks,
         });
         let fixed: Vec<_> = plan.columns.iter().map(|_| cs.fixed_column()).collect();
         let instance = cs.instance_column();
@@ -229,6 +261,7 @@ impl Config {
             columns.extend([f.yes, f.no, f.score]);
         }
         columns.extend(self.visits);
+        columns.extend(self.blocks().iter().map(|b| b.visits));
         columns
     }
 
@@ -247,7 +280,13 @@ impl Config {
         if let Some(f) = &self.functions {
             columns.push(f.h_table);
         }
+        columns.extend(self.blocks().iter().map(|b| b.v));
+        columns.extend(self.blocks().iter().map(|b| b.h));
         columns
+    }
+
+    fn blocks(&self) -> &[BlockColumns] {
+        self.forest.as_ref().map_or(&[], |f| &f.blocks)
     }
 
     fn gates(&self, cs: &mut ConstraintSystem<Fr>, layout: &Layout, plan: &FixedPlan) {
@@ -552,7 +591,7 @@ impl Config {
                 ),
                 // Row 0 lies outside the other gates.
                 ("z = 0 on row 0", top.clone() * z),
-                ("V = 0 on row 0", top * self.v.cur::<Fr>()),
+                ("V = 0 on row 0", top.clone() * self.v.cur::<Fr>()),
             ]
         });
         if let Some(released) = role(Role::Released) {
@@ -670,11 +709,12 @@ impl Config {
             );
             // A step reads its feature by number and its node by key; features and nodes are provided.
             let (mut feature, mut node, mut provided) = (zero(), zero(), zero());
+            let mut block_helpers = zero();
             if let Some(f) = &self.forest {
                 let next = role(Role::Next).unwrap_or_else(zero);
                 let root = role(Role::RootKey).expect("each tree has a root");
-                let nodes = role(Role::Node).expect("trees have nodes");
-                let key = role(Role::Key).expect("nodes have keys");
+                let nodes = role(Role::Node).unwrap_or_else(zero);
+                let key = role(Role::Key).unwrap_or_else(zero);
                 let back = -(batch as i32);
                 let (yes, no) = (f.yes.cur::<Fr>(), f.no.cur::<Fr>());
                 let threshold = yl.clone() + left.clone();
@@ -688,7 +728,7 @@ impl Config {
                 feature = theta5.clone() * step.clone() * hl.clone() * right_number;
                 node =
                     step * hr.clone() * cells + theta5.clone() * hr.clone() * (root + next * child);
-                provided = on.clone() * theta5 * hp.clone() * key
+                provided = on.clone() * theta5.clone() * hp.clone() * key
                     + nodes.clone() * hp.clone() * self.v.cur::<Fr>();
                 let carry = role(Role::Carry).unwrap_or_else(zero);
                 let leaf = role(Role::Leaf).expect("each walk ends");
@@ -709,6 +749,27 @@ impl Config {
                         ("a = 0 on nodes", nodes * a()),
                     ]
                 });
+                for (b, block) in f.blocks.iter().enumerate() {
+                    let inside = role(Role::Block).expect("blocks have rows");
+                    let row = role(Role::BlockKey).expect("blocks have keys");
+                    let key = row + constant(Fr::from(layout.nodes.keys_before(b)));
+                    let (v, h) = (block.v.cur::<Fr>(), block.h.cur::<Fr>());
+                    let tuple = alpha.clone()
+                        + theta.clone() * Fr::from(layout.node_address())
+                        + theta5.clone() * key
+                        + v.clone();
+                    let read = inside * block.visits.cur::<Fr>();
+                    cs.create_gate("nodes", |_| {
+                        vec![
+                            (
+                                "h (alpha + theta address + theta^5 key + V) = visits",
+                                on.clone() * h.clone() * tuple - read,
+                            ),
+                            ("V = 0 on row 0", top.clone() * v),
+                        ]
+                    });
+                    block_helpers = block_helpers + h;
+                }
             }
             if let Some(visits) = &self.visits {
                 let visited = role(Role::Visited).expect("something is visited");
@@ -744,7 +805,7 @@ impl Config {
                     ),
                 ]
             });
-            helpers = helpers + hl + hr - hp;
+            helpers = helpers + hl + hr - hp - block_helpers;
         }
         let (sum, sum_prev, m) = (
             self.sum.cur::<Fr>(),

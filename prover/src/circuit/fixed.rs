@@ -94,6 +94,10 @@ pub(crate) enum Role {
     Key,
     /// 1 where features and nodes are provided.
     Visited,
+    /// 1 on the rows of the further blocks of nodes.
+    Block,
+    /// Row number there: keys count up with it.
+    BlockKey,
     /// 1 on rows with a remainder of a layer (shared layers only, like all below).
     Rest,
     /// 1 on the first row of each channel and on bias rows: where weights meet operands.
@@ -405,7 +409,7 @@ fn shared_roles(layout: &Layout, l: usize, set: &mut impl FnMut(Role, usize, Fr)
 fn forest_roles(layout: &Layout, forest: &Forest, set: &mut impl FnMut(Role, usize, Fr)) {
     let batch = layout.batch();
     let above = 1u64 << layout.params.k;
-    let nodes = Fr::from(above + batch as u64);
+    let nodes = Fr::from(layout.node_address());
     let features = |b: usize| Fr::from(above + b as u64);
     for b in 0..batch {
         for (j, &s) in forest.features.iter().enumerate() {
@@ -444,12 +448,15 @@ fn forest_roles(layout: &Layout, forest: &Forest, set: &mut impl FnMut(Role, usi
             }
         }
     }
-    for i in 0..forest.nodes {
-        let row = layout.node_start + i;
+    for (i, row) in layout.nodes.rows().enumerate() {
         set(Role::Address, row, nodes);
         set(Role::Key, row, Fr::from(i as u64 + 1));
         set(Role::Visited, row, Fr::ONE);
         set(Role::Node, row, Fr::ONE);
+    }
+    for row in 1..=layout.nodes.block_rows {
+        set(Role::Block, row, Fr::ONE);
+        set(Role::BlockKey, row, Fr::from(row as u64));
     }
 }
 

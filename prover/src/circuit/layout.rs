@@ -11,10 +11,12 @@
 //! shadow cell where a partial limb needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use halo2curves::bn256::Fr;
 
 use super::fixed::pow2;
+use super::nodes::{NodePlace, NodeTable};
 use super::params::CircuitParams;
 use super::program::{Form, Layer, Program, SlotId, Source, WeightRef, FOREST_COLUMNS};
 use super::CircuitError;
@@ -78,13 +80,13 @@ pub struct Layout {
     pub(crate) bias_rows: Vec<Vec<usize>>,
     /// First row of the remainder of each layer: of coefficients of its product that are no results, by cells.
     pub(crate) rest_rows: Vec<usize>,
-    /// First row of the trees' table of nodes, which follows the zones.
-    pub(crate) node_start: usize,
+    /// The places of the trees' nodes.
+    pub(crate) nodes: NodeTable,
     /// Rows in use.
     pub(crate) rows: usize,
     /// First blinding row u.
     pub(crate) usable: usize,
-    /// Weight columns.
+    /// Weight columns: those of the layers, shared with the first nodes, then those of each further block of nodes.
     pub(crate) weight_columns: usize,
     /// Classes in use, ascending.
     pub(crate) classes: Vec<Class>,
@@ -190,14 +192,10 @@ impl Layout {
             }
         }
 
-        let node_start = row;
-        if let Some(forest) = &program.forest {
-            if rho != 1 {
-                return Err(CircuitError::Params {
-                    reason: "trees need rows_per_slot = 1".into(),
-                });
-            }
-            row += forest.nodes;
+        if program.forest.is_some() && rho != 1 {
+            return Err(CircuitError::Params {
+                reason: "trees need rows_per_slot = 1".into(),
+            });
         }
 
         // 3. Limits. No column is read at more rotations than the limb columns are, or three.
@@ -214,6 +212,13 @@ impl Layout {
         let usable = n - tail;
         // Row 0 is outside every gate, so the table's zero lies on the row after its last entry.
         let tables = functions_rows(&program, &functions).max((1 << b) + 1);
+        let count = program.forest.as_ref().map_or(0, |f| f.nodes);
+        let nodes = NodeTable::new(count, row, usable).ok_or(CircuitError::DoesNotFit {
+            rows: row + count,
+            usable,
+            k: params.k,
+        })?;
+        row += nodes.head;
         if row.max(tables) > usable {
             return Err(CircuitError::DoesNotFit {
                 rows: row.max(tables),
@@ -234,7 +239,8 @@ impl Layout {
                 .map(|l| l.cells())
                 .chain(program.forest.iter().map(|_| FOREST_COLUMNS))
                 .max()
-                .unwrap_or(0),
+                .unwrap_or(0)
+                + nodes.blocks * FOREST_COLUMNS,
             params: params.clone(),
             program,
             functions,
@@ -247,7 +253,7 @@ impl Layout {
             zone_start,
             bias_rows,
             rest_rows,
-            node_start,
+            nodes,
             rows: row,
             usable,
             classes: classes.into_iter().collect(),
@@ -308,9 +314,14 @@ impl Layout {
         self.main_row(slot, 0)
     }
 
+    /// Address of nodes in the copy lookup, above those of rows and of each instance's features.
+    pub(crate) fn node_address(&self) -> u64 {
+        (1u64 << self.params.k) + self.batch() as u64
+    }
+
     /// Address of a window's members in the copy lookup, above those of rows, features and nodes.
     pub(crate) fn window_address(&self, window: usize, b: usize) -> u64 {
-        let above = (1u64 << self.params.k) + self.batch() as u64 + 1;
+        let above = self.node_address() + 1;
         above + (window * self.batch() + b) as u64
     }
 
@@ -467,9 +478,11 @@ impl Layout {
         if let Some(forest) = &self.program.forest {
             let bits = self.program.weight_bits;
             for (i, node) in weights.forests[forest.weights].iter().enumerate() {
-                for (c, column) in columns.iter_mut().enumerate().take(FOREST_COLUMNS) {
+                let NodePlace { block, row } = self.nodes.place(i);
+                let first = block.map_or(0, |b| self.block_columns(b).start);
+                for (c, column) in columns[first..][..FOREST_COLUMNS].iter_mut().enumerate() {
                     column.push(WeightCell {
-                        row: self.node_start + i,
+                        row,
                         lane_bits: bits,
                         lanes: forest.cell(node, c, bits),
                     });
@@ -477,6 +490,23 @@ impl Layout {
             }
         }
         columns
+    }
+
+    /// Weight columns of the layers and of the first nodes.
+    pub(crate) fn main_columns(&self) -> Range<usize> {
+        0..self.weight_columns - self.nodes.blocks * FOREST_COLUMNS
+    }
+
+    /// Weight columns of a further block of nodes.
+    pub(crate) fn block_columns(&self, block: usize) -> Range<usize> {
+        let first = self.main_columns().end + block * FOREST_COLUMNS;
+        first..first + FOREST_COLUMNS
+    }
+
+    /// The weight columns that each linked column combines, in the order of the links.
+    pub(crate) fn linked(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let blocks = (0..self.nodes.blocks).map(|b| self.block_columns(b));
+        std::iter::once(self.main_columns()).chain(blocks)
     }
 
     /// Digit t of a bias in radix 2^weight_bits: all but the last are non-negative, the last is signed.

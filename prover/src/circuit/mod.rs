@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod fixed;
 pub mod layout;
 pub(crate) mod model;
+pub(crate) mod nodes;
 pub mod params;
 pub(crate) mod program;
 pub(crate) mod registration;

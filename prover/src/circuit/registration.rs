@@ -81,7 +81,13 @@ impl RegistrationShape {
         let rho = layout.rho();
         let mut rows = vec![];
         let mut patterns: BTreeMap<(usize, usize), Vec<(usize, Fr)>> = BTreeMap::new();
-        for (l, layer) in program.layers.iter().enumerate() {
+        let main = layout.main_columns();
+        let layers = if first < main.end {
+            &program.layers[..]
+        } else {
+            &[]
+        };
+        for (l, layer) in layers.iter().enumerate() {
             let taps = layer.positions.taps.len();
             let heads: Vec<usize> = layout.channel_rows(layer).collect();
             for column in first..(first + count).min(layer.cells()) {
@@ -102,19 +108,25 @@ impl RegistrationShape {
             rows.extend(&layout.bias_rows[l]);
         }
         if let Some(forest) = &program.forest {
-            let nodes = layout.node_start..layout.node_start + forest.nodes;
-            for column in first..(first + count).min(FOREST_COLUMNS) {
-                for lane in forest.lanes(column) {
+            for column in first..first + count {
+                // Which of a node's cells, and on which rows.
+                let (cell, nodes) = match column.checked_sub(main.end) {
+                    Some(beside) => (beside % FOREST_COLUMNS, 1..1 + layout.nodes.block_rows),
+                    None if column < FOREST_COLUMNS => (column, layout.nodes.rows()),
+                    None => continue,
+                };
+                for lane in forest.lanes(cell) {
                     let f = pow2(u64::from(program.weight_bits) * lane as u64);
                     patterns
                         .entry((column, lane))
                         .or_default()
                         .extend(nodes.clone().map(|r| (r, f)));
                 }
+                rows.extend(nodes);
             }
-            rows.extend(nodes);
         }
         rows.sort_unstable();
+        rows.dedup();
         let mut cells = vec![];
         for &(column, lane) in patterns.keys() {
             cells.extend((0..params.weight_digits).map(|digit| Digit {
@@ -551,6 +563,44 @@ mod tests {
                 assert!(failure.contains("V = sum"), "{failure}");
                 // A lane that no cell of the column has.
                 let failure = verify(&|w| w.columns[column][at].1 += pow2(230)).unwrap_err();
+                assert!(failure.contains("V = sum"), "{failure}");
+            }
+        }
+    }
+
+    /// Nodes beside the first ones: each range of columns by itself, alone and together with others.
+    #[test]
+    fn blocks_of_nodes_are_registered() {
+        let model = super::super::tests::forest::deep(3);
+        let (params, layout) = params(&model.skeleton, 1, 5, 1);
+        assert!(layout.nodes.blocks >= 2);
+        let cells = layout.weight_cells(&model.weights);
+        let packed = PackedWeights::new(&layout, &model.weights).columns;
+        let verify = |first: usize, count: usize, edit: &dyn Fn(&mut RegistrationWitness)| {
+            let shape = Arc::new(RegistrationShape::new(&layout, first, count));
+            let range = first..first + count;
+            let mut rng = ChaCha20Rng::from_seed([5; 32]);
+            let mut witness =
+                RegistrationWitness::new(&shape, &cells[range.clone()], &packed[range], &mut rng);
+            edit(&mut witness);
+            let circuit = RegistrationCircuit {
+                shape: Some(shape),
+                witness: Some(Arc::new(witness)),
+            };
+            let prover = MockProver::run(params.k, &circuit, vec![]).unwrap();
+            prover.verify().map_err(|e| e[0].to_string())
+        };
+        for (first, count) in [(0, 4), (4, 4), (8, 4), (0, layout.weight_columns), (3, 6)] {
+            assert_eq!(verify(first, count, &|_| ()), Ok(()), "{first}, {count}");
+            for column in 0..count {
+                // A digit more than the cell has, and a cell where no node lies.
+                let more = |w: &mut RegistrationWitness| w.columns[column][1].1 += Fr::ONE;
+                let failure = verify(first, count, &more).unwrap_err();
+                assert!(failure.contains("V = sum"), "{failure}");
+                let beyond = layout.usable - 1;
+                let beside =
+                    |w: &mut RegistrationWitness| w.columns[column].push((beyond, Fr::ONE));
+                let failure = verify(first, count, &beside).unwrap_err();
                 assert!(failure.contains("V = sum"), "{failure}");
             }
         }

@@ -8,7 +8,7 @@ mod estimate;
 
 use crate::circuit::layout::Layout;
 use crate::circuit::params::{CircuitParams, Scheme};
-use crate::circuit::program::Program;
+use crate::circuit::program::{Program, FOREST_COLUMNS};
 use crate::circuit::CircuitError;
 use crate::quantize::skeleton::Skeleton;
 
@@ -77,7 +77,7 @@ pub fn plan(
             // The nodes of trees take one row each, and so do the taps of shared layers.
             let one = program.forest.is_some() || program.is_shared();
             let most = if one { 1 } else { most };
-            let mut fits = false;
+            let mut whole = false;
             for rho in 1..=most.max(1) {
                 params.rows_per_slot = rho as u32;
                 let layout = match Layout::of_program(
@@ -89,15 +89,15 @@ pub fn plan(
                     Err(CircuitError::DoesNotFit { .. }) => continue,
                     Err(other) => return Err(other),
                 };
-                fits = true;
+                whole |= layout.nodes.blocks == 0;
                 let cost = cost(&layout);
                 if best.as_ref().is_none_or(|(c, _)| cost < *c) {
                     params.registration_columns = registration_columns(&layout);
                     best = Some((cost, params.clone()));
                 }
             }
-            // A greater k with the same limbs only costs more once rows fit.
-            if fits {
+            // A greater k with the same limbs only costs more once rows fit in one block.
+            if whole {
                 break;
             }
         }
@@ -117,8 +117,15 @@ fn weight_digits(weight_bits: u32, k: u32) -> (u32, u32) {
 
 /// Weight columns of one registration proof.
 fn registration_columns(layout: &Layout) -> u32 {
-    if layout.program.forest.is_some() {
-        return layout.weight_columns as u32;
+    if let Some(forest) = &layout.program.forest {
+        let lanes: usize = (0..FOREST_COLUMNS).map(|c| forest.lanes(c).len()).sum();
+        let limbs = lanes * layout.params.weight_digits as usize;
+        let tables = match layout.nodes.blocks {
+            0 => 1,
+            _ => (REGISTRATION_LIMBS / limbs).max(1),
+        };
+        let most = layout.main_columns().len().max(tables * FOREST_COLUMNS);
+        return most.min(layout.weight_columns) as u32;
     }
     let lanes = layout
         .program
@@ -140,7 +147,8 @@ fn cost(layout: &Layout) -> f64 {
 fn columns(layout: &Layout) -> f64 {
     let reads = if layout.program.has_reads() { 6.0 } else { 0.0 };
     let folds = if layout.batch() > 1 { 2.0 } else { 0.0 };
-    2.0 * layout.limb_columns as f64 + 9.0 + reads + folds
+    let blocks = 3.0 * layout.nodes.blocks as f64;
+    2.0 * layout.limb_columns as f64 + 9.0 + reads + folds + blocks
 }
 
 /// Multiplications of one proof, roughly.
@@ -148,7 +156,6 @@ fn multiplications(layout: &Layout) -> f64 {
     let k = f64::from(layout.params.k);
     let n = (1u64 << layout.params.k) as f64;
     let limbs = layout.limb_columns as f64;
-    let batch = layout.batch() > 1;
     let reads = if layout.program.has_reads() { 1.0 } else { 0.0 };
     let ipa = layout.params.scheme == Scheme::Ipa;
     let rows = (layout.rows as f64).min(n);
@@ -162,10 +169,12 @@ fn multiplications(layout: &Layout) -> f64 {
         rows * windows
     };
     let small = limbs * (rows + helper) + rows * (6.0 + 8.0 * reads);
-    // V, acc, pw and sum, or sum and both folds; quotient, its mask, the random polynomial, the openings.
-    let full_rows = if batch { 3.0 } else { 4.0 } + 3.0 * reads;
+    // Acc, pw and sum, or sum and both folds; quotient, its mask, the random polynomial, the openings. V follows
+    // from what it combines.
+    let full_rows = 3.0 + 3.0 * reads;
     let full = if ipa { 5.0 + k } else { 5.5 };
-    let additions = small + (full_rows * rows + full * n) * windows;
+    let combined = layout.weight_columns as f64;
+    let additions = small + (full_rows * rows + full * n + combined) * windows;
     // 2. Transforms, gates, evaluations and combinations of all columns.
     let columns = columns(layout);
     let fourier = columns * 3.0 * n * k / 2.0 * 1.4;

@@ -28,7 +28,9 @@ use super::export::scalar_from_ark;
 use super::gates::Combined;
 use super::keys::ProvingKey;
 use super::link::{wipe, Blinding, Writer};
+use super::msm::msm;
 use super::opening::{open, Opened};
+use super::proof::{horner, Combines};
 use crate::circuit::model::Assignment;
 
 /// What a proof leaves behind for the link.
@@ -46,12 +48,14 @@ struct Kind<'a> {
     blinds: Vec<Fr>,
 }
 
-/// Writes the proof of an assignment. `instance` holds the values of the instance column, if there is one.
+/// Writes the proof of an assignment. `instance` holds the values of the instance column, if there is one, `outside`
+/// what the key's links combine.
 pub(crate) fn prove(
     bases: &Bases,
     pk: &ProvingKey,
     assignment: &dyn Assignment,
     instance: Option<&[Fr]>,
+    outside: &[Combines<'_>],
     transcript: &mut Writer,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> std::io::Result<Drawn> {
@@ -97,11 +101,22 @@ pub(crate) fn prove(
             };
             blindings.push(Blinding { tail, blind });
         }
-        let blinds = &blindings[columns.len()..];
+        let first = columns.len();
+        let of_column = |column: usize| {
+            let mut links = key.links.iter().zip(outside);
+            links.find(|(link, of)| link.column as usize == column && !of.points.is_empty())
+        };
         let points = values
             .par_iter()
-            .zip(blinds)
-            .map(|(values, blinding)| bases.commit_lagrange(values, blinding.blind))
+            .zip(&blindings[first..])
+            .enumerate()
+            .map(|(i, (values, blinding))| match of_column(first + i) {
+                Some((link, of)) => {
+                    let challenge = challenges[link.challenge as usize];
+                    commit_combined(bases, of, challenge, blinding)
+                }
+                None => bases.commit_lagrange(values, blinding.blind),
+            })
             .collect();
         for point in affine(points) {
             transcript.write_point(point)?;
@@ -234,6 +249,23 @@ pub(crate) fn prove(
         challenges,
         blindings,
     })
+}
+
+/// The commitment of a column that is `sum_k challenge^k C_k` on its usable rows, from the C_k: what they hold at the
+/// last row is taken away, the column's own blinding added.
+fn commit_combined(bases: &Bases, of: &Combines<'_>, challenge: Fr, blinding: &Blinding) -> G1 {
+    let mut scalars: Vec<Fr> =
+        std::iter::successors(Some(Fr::ONE), |power| Some(*power * challenge))
+            .take(of.points.len())
+            .collect();
+    let mut tail = blinding.tail.clone();
+    *tail.last_mut().expect("there are blinding rows") -= horner(of.tails, challenge);
+    let usable = bases.g_lagrange.len() - tail.len();
+    scalars.append(&mut tail);
+    let points = [of.points, &bases.g_lagrange[usable..]].concat();
+    let sum = bases.blinded(msm(&scalars, &points), blinding.blind);
+    scalars.iter_mut().for_each(wipe);
+    sum
 }
 
 /// Columns in the order in which the queries first name them.

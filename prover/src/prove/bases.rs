@@ -224,7 +224,7 @@ impl Bases {
         }
     }
 
-    fn blinded(&self, sum: G1, blind: Fr) -> G1 {
+    pub(super) fn blinded(&self, sum: G1, blind: Fr) -> G1 {
         match self.w() {
             Some(w) if blind != Fr::ZERO => sum + w * blind,
             _ => sum,

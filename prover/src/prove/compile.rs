@@ -8,7 +8,6 @@ use clearproof_shared::artifact::policy::PolicyDescription;
 use clearproof_shared::encoding::{g1_to_bytes, points_to_bytes};
 use clearproof_shared::verify::srs::dev_tau;
 use clearproof_shared::verify::statement::{Claimed, Statement};
-use halo2curves::bn256::Fr;
 use rand_core::{CryptoRng, RngCore};
 use serde::Serialize;
 
@@ -20,7 +19,7 @@ use super::keys::{
     empty_model, portable_model_key, portable_registration_key, registration_circuits, shape,
     verifying_key, ProvingKey,
 };
-use super::proof::{horner, prove_linked};
+use super::proof::{prove_linked, Combines};
 use super::{Progress, ProveError};
 use crate::circuit::layout::Layout;
 use crate::circuit::params::{CircuitParams, Scheme};
@@ -209,11 +208,12 @@ fn register(
             witness: Some(Arc::new(witness)),
             ..empty
         };
-        let tails = &commitment.tails[range];
-        let combined =
-            |challenges: &[Fr]| vec![horner(tails, challenges[key.links[0].challenge as usize])];
+        let outside = Combines {
+            points: &commitment.points[range.clone()],
+            tails: &commitment.tails[range],
+        };
         let pk = ProvingKey::new(key.clone(), &shape.fixed);
-        let proof = prove_linked(bases, &pk, &circuit, None, &digest, combined, rng)?;
+        let proof = prove_linked(bases, &pk, &circuit, None, &digest, &[outside], rng)?;
         proofs.push(Registration {
             key: key.encode(),
             first: shape.first as u32,

@@ -154,20 +154,24 @@ pub(crate) fn portable_model_key(
         .iter()
         .position(|p| *p == 1)
         .expect("there is a second phase") as u32;
-    let links = vec![
-        Link {
+    // Those of further blocks of nodes stand before as many helpers at the end.
+    let blocks = (phases.len() - 2 * layout.nodes.blocks) as u32..;
+    let mut links: Vec<Link> = layout
+        .linked()
+        .zip(std::iter::once(v).chain(blocks))
+        .map(|(columns, column)| Link {
             kind: LinkKind::Model,
-            column: v,
+            column,
             challenge: 0,
-            count: layout.weight_columns as u32,
-        },
-        Link {
-            kind: LinkKind::Inputs,
-            column: v + 1,
-            challenge: 2,
-            count: layout.params.batch,
-        },
-    ];
+            count: columns.len() as u32,
+        })
+        .collect();
+    links.push(Link {
+        kind: LinkKind::Inputs,
+        column: v + 1,
+        challenge: 2,
+        count: layout.params.batch,
+    });
     let input_rows: Vec<u32> = layout.input_rows().iter().map(|r| *r as u32).collect();
     let released_rows: Vec<u32> = layout.released_rows().iter().map(|r| *r as u32).collect();
     let mut rows = input_rows.clone();

@@ -12,7 +12,7 @@ use rand_core::{CryptoRng, RngCore};
 use super::columns::ColumnBases;
 use super::export::{export_key, Linkage};
 use super::keys::{srs, verifying_key, ProvingKey};
-use super::proof::{horner, prove_linked};
+use super::proof::{prove_linked, Combines};
 use super::ProveError;
 
 pub use crate::circuit::model::Assignment;
@@ -74,14 +74,15 @@ impl LinkedKey {
     ) -> Result<Vec<u8>, ProveError> {
         let key = &self.0.key;
         let digest = statement.digest(key.scheme(), &key.circuit_id());
-        let combined = |challenges: &[Fr]| vec![horner(tails, challenges[0])];
+        // By its cells: an assignment that is not what was committed then fails the link, and nothing else.
+        let outside = Combines { points: &[], tails };
         prove_linked(
             bases.bases(),
             &self.0,
             assignment,
             None,
             &digest,
-            combined,
+            &[outside],
             rng,
         )
     }

@@ -2,7 +2,7 @@
 
 use ff::Field;
 use halo2_proofs::transcript::{Transcript, TranscriptWriterBuffer};
-use halo2curves::bn256::Fr;
+use halo2curves::bn256::{Fr, G1Affine};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, RngCore, SeedableRng};
 use zeroize::Zeroize;
@@ -24,15 +24,24 @@ pub(crate) fn digest_scalars(digest: &[u8; 32]) -> [Fr; 2] {
     [half(&digest[..16]), half(&digest[16..])]
 }
 
-/// Proves an assignment for the statement of `digest` and appends the link. `tails` gives, of the challenges, the
-/// combined tails of the commitments that the key's links name, in their order.
+/// What one link combines: commitments, each to a column's rows and to one secret at the last row.
+pub(crate) struct Combines<'a> {
+    /// The commitments, where the column is to be committed as their combination. Without them it is committed
+    /// cell by cell, which is shorter for columns that are nearly empty.
+    pub(crate) points: &'a [G1Affine],
+    /// Their secrets at the last row.
+    pub(crate) tails: &'a [Fr],
+}
+
+/// Proves an assignment for the statement of `digest` and appends the link. `outside` holds what each of the key's
+/// links combines, in their order.
 pub(crate) fn prove_linked(
     bases: &Bases,
     pk: &ProvingKey,
     assignment: &dyn Assignment,
     instance: Option<&[Fr]>,
     digest: &[u8; 32],
-    tails: impl FnOnce(&[Fr]) -> Vec<Fr>,
+    outside: &[Combines<'_>],
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Vec<u8>, ProveError> {
     let mut transcript = Writer::init(vec![]);
@@ -51,25 +60,25 @@ pub(crate) fn prove_linked(
         pk,
         assignment,
         instance,
+        outside,
         &mut transcript,
         &mut stream,
     )
     .map_err(ProveError::transcript)?;
     // 2. The link.
-    let mut tails = tails(&drawn.challenges);
-    let columns: Vec<LinkedColumn> = pk
+    let mut columns: Vec<LinkedColumn> = pk
         .key
         .links
         .iter()
-        .zip(&tails)
-        .map(|(link, tail)| LinkedColumn {
+        .zip(outside)
+        .map(|(link, of)| LinkedColumn {
             blinding: drawn.blindings[link.column as usize].take(),
-            combined_tail: *tail,
+            combined_tail: horner(of.tails, drawn.challenges[link.challenge as usize]),
         })
         .collect();
     prove_link(&mut transcript, bases, pk.key.usable_rows(), &columns, rng)
         .map_err(ProveError::transcript)?;
-    tails.iter_mut().for_each(wipe);
+    columns.iter_mut().for_each(|c| wipe(&mut c.combined_tail));
     Ok(transcript.finalize())
 }
 

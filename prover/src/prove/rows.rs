@@ -17,7 +17,7 @@ use super::commit::commit_inputs;
 use super::compile::InputVisibility;
 use super::export::{g1_from_ark, g1_to_ark, scalar_to_ark};
 use super::link::wipe;
-use super::proof::{horner, prove_linked};
+use super::proof::{prove_linked, Combines};
 use super::{Progress, ProveError};
 use crate::circuit::fixed::int;
 use crate::circuit::model::{ModelCircuit, Witness};
@@ -345,29 +345,33 @@ fn prove_batch(
         })),
         ..ModelCircuit::empty(&artifact.shape)
     };
-    let links = &artifact.pk.key.links;
-    let tails = |challenges: &[Fr]| {
-        let mut blindings: Vec<Fr> = rows.iter().map(|r| r.blinding).collect();
-        blindings.resize(batch, *blindings.last().expect("a batch has rows"));
-        let tails = vec![
-            horner(
-                &artifact.commitment.tails,
-                challenges[links[0].challenge as usize],
-            ),
-            horner(&blindings, challenges[links[1].challenge as usize]),
-        ];
-        blindings.iter_mut().for_each(wipe);
-        tails
-    };
-    entry.proof = prove_linked(
+    let mut blindings: Vec<Fr> = rows.iter().map(|r| r.blinding).collect();
+    blindings.resize(batch, *blindings.last().expect("a batch has rows"));
+    let commitment = &artifact.commitment;
+    let mut outside: Vec<Combines<'_>> = layout
+        .linked()
+        .map(|columns| Combines {
+            points: &commitment.points[columns.clone()],
+            tails: &commitment.tails[columns],
+        })
+        .collect();
+    // z is nearly empty, and its commitments are those of padded rows: it is committed by its cells.
+    outside.push(Combines {
+        points: &[],
+        tails: &blindings,
+    });
+    let proof = prove_linked(
         &artifact.bases,
         &artifact.pk,
         &circuit,
         Some(&instance),
         &digest,
-        tails,
+        &outside,
         rng,
-    )?;
+    );
+    drop(outside);
+    blindings.iter_mut().for_each(wipe);
+    entry.proof = proof?;
     // 4. What leaves has been checked as its verifier will.
     verify_prepared(&artifact.prepared, &statement, &entry.proof).map_err(ProveError::Own)?;
     Ok(entry)

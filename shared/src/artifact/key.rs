@@ -9,7 +9,7 @@
 //!    here; that the circuit says what it should is the auditor's pin on the circuit id.
 //! 4. Source: halo2_proofs, `plonk::{ConstraintSystem, VerifyingKey}`.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use ark_ec::AffineRepr;
 use sha2::{Digest, Sha256};
@@ -65,7 +65,7 @@ pub struct Query {
 /// Which outside commitments a linked column combines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LinkKind {
-    /// The model's weight columns `C_0 ..`.
+    /// Weight columns of the model: the first such link combines `C_0 ..`, each further one those that follow.
     Model,
     /// The input commitments `P_0 ..`, one per row of the batch.
     Inputs,
@@ -142,7 +142,7 @@ pub struct VerifyingKey {
     pub nodes: Vec<Node>,
     /// Gate polynomials: indices into `nodes`, in halo2's order.
     pub gates: Vec<u32>,
-    /// Links, at most one of each kind, `Model` first.
+    /// Links: those of the model, then at most one of the inputs.
     pub links: Vec<Link>,
     /// `L_u .. L_{n-1}`: Lagrange bases of the blinding rows. The verifier recomputes u.
     pub tail_bases: Vec<G1Affine>,
@@ -215,21 +215,20 @@ impl VerifyingKey {
         self.rows().saturating_sub(most.max(3) + 3)
     }
 
-    /// The link of a kind, if the circuit has one.
-    pub fn link(&self, kind: LinkKind) -> Option<&Link> {
-        self.links.iter().find(|link| link.kind == kind)
+    /// Number of commitments that the links of a kind combine.
+    fn linked(&self, kind: LinkKind) -> usize {
+        let links = self.links.iter().filter(|link| link.kind == kind);
+        links.map(|link| link.count as usize).sum()
     }
 
     /// Number of committed weight columns.
     pub fn model_columns(&self) -> usize {
-        self.link(LinkKind::Model)
-            .map_or(0, |link| link.count as usize)
+        self.linked(LinkKind::Model)
     }
 
     /// Number of batch slots B; zero for a circuit without committed inputs.
     pub fn slots(&self) -> usize {
-        self.link(LinkKind::Inputs)
-            .map_or(0, |link| link.count as usize)
+        self.linked(LinkKind::Inputs)
     }
 
     /// Number of released values per row.
@@ -344,7 +343,7 @@ impl VerifyingKey {
             })?,
             nodes: list(read, "nodes", MAX_NODES, node)?,
             gates: list(read, "gates", MAX_NODES, int)?,
-            links: list(read, "links", 2, link)?,
+            links: list(read, "links", MAX_LINKS, link)?,
             tail_bases: list(read, "tail bases", MAX_TAIL, |read| g1(read, "tail base"))?,
             row_bases: list(read, "row bases", MAX_ROWS, |read| {
                 Ok((int(read)?, g1(read, "row base")?))
@@ -485,11 +484,14 @@ impl VerifyingKey {
             require(challenge_phase == Some(&0), "link challenge")?;
             require((1..=MAX_LINKED).contains(&link.count), "link count")?;
         }
-        if let [first, second] = self.links.as_slice() {
-            let ordered = first.kind == LinkKind::Model && second.kind == LinkKind::Inputs;
-            require(ordered && first.column != second.column, "links")?;
-        }
-        require(self.links.len() <= 2, "links")?;
+        let of_inputs = |link: &Link| link.kind == LinkKind::Inputs;
+        let last = self.links.len().saturating_sub(1);
+        let early = self.links.iter().take(last).any(of_inputs);
+        let columns: BTreeSet<u32> = self.links.iter().map(|link| link.column).collect();
+        require(!early && columns.len() == self.links.len(), "links")?;
+        require(self.links.len() <= MAX_LINKS, "links")?;
+        let linked = self.model_columns().max(self.slots());
+        require(linked <= MAX_LINKED as usize, "link count")?;
         let slots = self.slots();
         require(slots == 0 || !self.input_rows.is_empty(), "input rows")?;
         require(slots != 0 || self.input_rows.is_empty(), "input rows")?;
@@ -711,6 +713,7 @@ const MAX_NODES: usize = 65_535;
 const MAX_TAIL: usize = 256;
 const MAX_ROWS: usize = 1 << MAX_K;
 const MAX_LINKED: u32 = 1 << 17;
+const MAX_LINKS: usize = 257;
 
 #[cfg(test)]
 mod tests {
@@ -811,6 +814,9 @@ mod tests {
             (|k| k.links[1].column = 1, "links"),
             (|k| k.links.swap(0, 1), "links"),
             (|k| k.links.truncate(1), "input rows"),
+            (|k| k.links.push(k.links[1]), "links"),
+            (|k| k.links.insert(1, k.links[0]), "links"),
+            (|k| k.links = vec![k.links[0]; 258], "links"),
         ];
         for (index, (change, what)) in changes.iter().enumerate() {
             let mut key = sample();

@@ -1,8 +1,9 @@
 //! The link: linked columns hold the combinations of the outside commitments.
 //!
 //! 1. Claim: the prover knows a representation of
-//!    `D = (C_V - sum_k beta^k C_k) + rho (C_z - sum_t delta^t P_t)` over the tail bases (and W with
-//!    IPA); as rho comes after everything in D, V and z equal their combinations on usable rows.
+//!    `D = sum_i rho^i (C_Vi - sum_k beta^k C_ik) + rho^m (C_z - sum_t delta^t P_t)`, m the model's links, over the
+//!    tail bases (and W with IPA); as rho comes after everything in D, each V and z equal their combinations
+//!    on usable rows.
 //! 2. Equation: `sum_j s_j B_j = R + e D`.
 //! 3. Assumed: the bases are `L_u .. L_{n-1}` ([`super::bases`]); V, z and the challenges come from
 //!    the Halo2 proof before it in the same transcript.
@@ -51,15 +52,22 @@ pub(super) fn read_link(
     }
     // 2. sum_j s_j B_j - R - e D = 0.
     let mut right = vec![(-Fr::ONE, r)];
+    let (mut weight, mut model) = (e, statement.model);
     for link in links {
-        let (weight, committed, slots) = match link.kind {
-            LinkKind::Model => (e, statement.model, statement.model.len()),
-            LinkKind::Inputs => (e * rho, statement.inputs, link.count as usize),
+        let slots = link.count as usize;
+        let committed = match link.kind {
+            LinkKind::Model => {
+                let (own, rest) = model.split_at(slots.min(model.len()));
+                model = rest;
+                own
+            }
+            LinkKind::Inputs => statement.inputs,
         };
         right.push((-weight, advice[link.column as usize]));
         let powers = padded_powers(challenges[link.challenge as usize], committed.len(), slots);
         let combined = powers.into_iter().zip(committed);
         right.extend(combined.map(|(power, point)| (weight * power, *point)));
+        weight *= rho;
     }
     Ok(Some(Equation {
         right,

@@ -162,7 +162,7 @@ fn every_changed_cell_of_a_walk_is_refused() {
         change(&|z| z.limbs[0][row] ^= 1, "= E");
     }
     for node in 0..forest.nodes {
-        let row = layout.node_start + node;
+        let row = layout.nodes.start + node;
         let mut zero = case.zero.clone();
         zero.visits[row] += 1;
         refused(&case, zero, sum);
@@ -233,7 +233,7 @@ fn a_pointer_out_of_the_table_has_no_witness() {
     // The step after reads "node" 0: feature 0, all else zero, as the range table's zero.
     let forest = layout.program.forest.clone().unwrap();
     let row = layout.main_row(forest.first_step + 1, 0);
-    let node = layout.node_start + honest[forest.first_step + 1].node;
+    let node = layout.nodes.start + honest[forest.first_step + 1].node;
     zero.visits[node] -= 1;
     (zero.left[row], zero.right[row], zero.yl[row]) = (Fr::ZERO, Fr::ZERO, Fr::ZERO);
     (zero.yes[row], zero.no[row]) = (Fr::ZERO, Fr::ZERO);
@@ -247,5 +247,140 @@ fn a_pointer_out_of_the_table_has_no_witness() {
         weights,
         zero: zero.clone(),
     };
+    refused(&case, zero, "sum = 0 at the ends");
+}
+
+/// Two complete trees of depth 7: more nodes than a small circuit has rows.
+pub(crate) fn deep(seed: u8) -> IntegerModel {
+    let mut rng = ChaCha20Rng::from_seed([seed; 32]);
+    let depth = 7;
+    let mut nodes = vec![];
+    for level in 0..depth {
+        let below = 2 * ((1i64 << (level + 1)) - 1);
+        for j in 0..2i64 << level {
+            let last = level + 1 == depth;
+            let mut value = || (rng.next_u64() % (1 << 20)) as i64;
+            nodes.push(ForestNode {
+                feature: (j % 2) as u32,
+                threshold: (value() << 11) - (1 << 30),
+                yes: vec![if last { value() } else { below + 2 * j }],
+                no: vec![if last { value() } else { 0 }],
+            });
+        }
+    }
+    let mut model = model(1, seed);
+    let Op::Forest {
+        depth: of,
+        nodes: count,
+        ..
+    } = &mut model.skeleton.ops[0]
+    else {
+        unreachable!("the model is one forest")
+    };
+    (*of, *count) = (depth, nodes.len() as u32);
+    model.weights.forests = vec![nodes];
+    model
+}
+
+const NODE_READ: &str = "h (alpha + theta address + theta^5 key + V) = visits";
+
+#[test]
+fn nodes_in_blocks_are_read_and_changed_ones_are_refused() {
+    for batch in [1, 2] {
+        let case = Case::new(&deep(3), batch, 5, 1, 1);
+        let nodes = case.shape.layout.nodes.clone();
+        assert!(nodes.blocks >= 2, "{nodes:?}");
+        assert_eq!(case.verify(case.zero.clone(), &case.instance, None), Ok(()));
+    }
+    let case = Case::new(&deep(3), 1, 5, 1, 1);
+    let layout = &case.shape.layout;
+    let nodes = layout.nodes.clone();
+    let sum = "sum = 0 at the ends";
+    // 1. Counts of visits, of nodes that are visited and of others.
+    for block in 0..nodes.blocks {
+        for row in [1, nodes.block_rows / 2, nodes.block_rows] {
+            let mut zero = case.zero.clone();
+            zero.block_visits[block][row] += 1;
+            refused(&case, zero, sum);
+        }
+    }
+    // 2. A node of a block that the walk says it reads.
+    let forest = layout.program.forest.clone().unwrap();
+    let (step, row) = (0..14)
+        .map(|step| (step, layout.main_row(forest.first_step + step, 0)))
+        .find(|(step, _)| {
+            let node = case.cells[0][forest.first_step + step].node;
+            nodes.place(node).block.is_some()
+        })
+        .expect("deep nodes lie in blocks");
+    for edit in [
+        |z: &mut PhaseZero, row: usize| z.yes[row] += Fr::ONE,
+        |z: &mut PhaseZero, row: usize| z.no[row] += Fr::ONE,
+        |z: &mut PhaseZero, row: usize| z.right[row] = Fr::ONE - z.right[row],
+    ] {
+        let mut zero = case.zero.clone();
+        edit(&mut zero, row);
+        refused(&case, zero, sum);
+    }
+    // 3. The second phase: another combination, another helper, a read beyond the block, where the key is that of
+    // another node.
+    let node = case.cells[0][forest.first_step + step].node;
+    let place = nodes.place(node);
+    let (block, at) = (place.block.unwrap(), place.row);
+    let tampered = |edit: Box<dyn Fn(&mut PhaseOne, &Challenges) + Send + Sync>, gate: &str| {
+        let tamper = Tamper {
+            limbs: vec![],
+            second: Some(edit),
+        };
+        let failures = case
+            .verify(case.zero.clone(), &case.instance, Some(tamper))
+            .expect_err(gate);
+        let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        assert!(failures.iter().any(|f| f.contains(gate)), "{failures:?}");
+    };
+    tampered(
+        Box::new(move |one, _| one.block_v[block][at] += Fr::ONE),
+        NODE_READ,
+    );
+    tampered(
+        Box::new(move |one, _| one.block_h[block][at] += Fr::ONE),
+        NODE_READ,
+    );
+    tampered(
+        Box::new(move |one, _| one.block_v[block][0] = Fr::ONE),
+        "V = 0 on row 0",
+    );
+    let (address, before) = (layout.node_address(), nodes.keys_before(1));
+    let beyond = nodes.block_rows + 1;
+    assert!(beyond < layout.usable);
+    tampered(
+        Box::new(move |one, c| {
+            let theta5 = c.theta.square().square() * c.theta;
+            let tuple = c.alpha + c.theta * Fr::from(address) + theta5 * Fr::from(before);
+            one.block_h[1][beyond] = tuple.invert().unwrap();
+        }),
+        NODE_READ,
+    );
+    // 4. The walk of another forest against this one's commitment.
+    let other = Case::new(&deep(4), 1, 5, 1, 1);
+    refused_with(&case, other.zero.clone(), &other.instance, sum);
+}
+
+/// A pointer behind the last node names a key that no row of any block has.
+#[test]
+fn a_pointer_behind_the_last_block_has_no_witness() {
+    let honest = deep(3);
+    let case = Case::new(&honest, 1, 5, 1, 1);
+    let forest = case.shape.layout.program.forest.clone().unwrap();
+    let mut cheat = deep(3);
+    let last = honest.weights.forests[0].len() as i64;
+    // The walk's second step leaves the table, whichever way it goes.
+    let second = case.cells[0][forest.first_step + 1].node;
+    cheat.weights.forests[0][second].yes[0] = last;
+    let weights = Arc::new(PackedWeights::new(&case.shape.layout, &cheat.weights));
+    let mut zero = case.zero.clone();
+    let row = case.shape.layout.main_row(forest.first_step + 1, 0);
+    zero.yes[row] = Fr::from(last as u64);
+    let case = Case { weights, ..case };
     refused(&case, zero, "sum = 0 at the ends");
 }

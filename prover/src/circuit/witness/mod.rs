@@ -8,6 +8,8 @@ mod eval;
 mod phase_one;
 mod phase_zero;
 
+use std::ops::Range;
+
 use ff::Field;
 use halo2curves::bn256::Fr;
 use rayon::prelude::*;
@@ -54,19 +56,28 @@ impl PackedWeights {
             return vec![];
         };
         let mut nodes = vec![[Fr::ZERO; FOREST_COLUMNS]; forest.nodes];
+        let head = layout.nodes.rows();
         for (c, column) in self.columns.iter().enumerate().take(FOREST_COLUMNS) {
-            for (row, w) in column.iter().filter(|(row, _)| *row >= layout.node_start) {
-                nodes[row - layout.node_start][c] = *w;
+            for (row, w) in column.iter().filter(|(row, _)| head.contains(row)) {
+                nodes[row - head.start][c] = *w;
+            }
+        }
+        for block in 0..layout.nodes.blocks {
+            let before = layout.nodes.keys_before(block) as usize;
+            for (c, column) in self.columns[layout.block_columns(block)].iter().enumerate() {
+                for (row, w) in column {
+                    nodes[before + row - 1][c] = *w;
+                }
             }
         }
         nodes
     }
 
-    /// `V = sum_k beta^k w_k` on each row.
-    fn combine(&self, beta: Fr, n: usize) -> Vec<Fr> {
+    /// `V = sum_k beta^k w_k` on each row, k counting the given columns from zero.
+    fn combine(&self, columns: Range<usize>, beta: Fr, n: usize) -> Vec<Fr> {
         let mut v = vec![Fr::ZERO; n];
         let mut power = Fr::ONE;
-        for column in &self.columns {
+        for column in &self.columns[columns] {
             for (row, w) in column {
                 v[*row] += power * w;
             }

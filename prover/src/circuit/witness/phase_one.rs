@@ -36,6 +36,9 @@ pub(crate) struct PhaseOne {
     pub(crate) h_right: Vec<Fr>,
     pub(crate) h_provider: Vec<Fr>,
     pub(crate) h_table: Vec<Fr>,
+    /// The combinations of the further blocks of nodes, and their helpers.
+    pub(crate) block_v: Vec<Vec<Fr>>,
+    pub(crate) block_h: Vec<Vec<Fr>>,
 }
 
 impl PhaseOne {
@@ -54,7 +57,9 @@ impl PhaseOne {
         let rho = layout.rho();
 
         // 1. V and the folds.
-        let v = weights.combine(c.beta, n);
+        let mut combined = layout.linked().map(|of| weights.combine(of, c.beta, n));
+        let v = combined.next().expect("the first is always there");
+        let block_v: Vec<Vec<Fr>> = combined.collect();
         let shared = program.is_shared();
         let folded = batch > 1 || shared;
         let (mut sa, mut sy, mut taps, mut inputs) = (vec![], vec![], vec![], vec![]);
@@ -217,6 +222,7 @@ impl PhaseOne {
         // 5. Reads and functions.
         let (mut h_left, mut h_right, mut h_provider, mut h_table) =
             (vec![], vec![], vec![], vec![]);
+        let block_h = block_helpers(layout, p, &block_v, c);
         if program.has_reads() {
             (h_left, h_right, h_provider) = (zeros(), zeros(), zeros());
             let theta2 = c.theta.square();
@@ -272,7 +278,7 @@ impl PhaseOne {
             let key = theta2.square() * c.theta;
             for (row, _) in column(Role::Visited) {
                 h_provider[*row] = c.alpha + c.theta * own[*row] + key * keys[*row] + p.a[*row];
-                if *row >= layout.node_start {
+                if layout.nodes.rows().contains(row) {
                     h_provider[*row] += v[*row];
                 }
                 provided[*row] = Fr::from(p.visits[*row]);
@@ -318,6 +324,9 @@ impl PhaseOne {
             if !h_table.is_empty() {
                 x -= h_table[row];
             }
+            for h in &block_h {
+                x -= h[row];
+            }
             let m = p.multiplicity[row];
             if m > 0 {
                 x -= Fr::from(m) * inverse[if row < entries { row } else { 0 }];
@@ -339,8 +348,33 @@ impl PhaseOne {
             h_right,
             h_provider,
             h_table,
+            block_v,
+            block_h,
         }
     }
+}
+
+/// `h = visits / (alpha + theta address + theta^5 key + V)`, where a node of a block is visited.
+fn block_helpers(
+    layout: &Layout,
+    p: &PhaseZero,
+    block_v: &[Vec<Fr>],
+    c: Challenges,
+) -> Vec<Vec<Fr>> {
+    let theta5 = c.theta.square().square() * c.theta;
+    let base = c.alpha + c.theta * Fr::from(layout.node_address());
+    let helpers = p.block_visits.iter().zip(block_v).enumerate();
+    helpers
+        .map(|(block, (visits, v))| {
+            let mut h = vec![Fr::ZERO; layout.usable];
+            let before = layout.nodes.keys_before(block);
+            for (row, count) in visits.iter().enumerate().filter(|(_, c)| **c > 0) {
+                let tuple = base + theta5 * Fr::from(before + row as u64) + v[row];
+                h[row] = Fr::from(*count) * tuple.invert().unwrap_or(Fr::ZERO);
+            }
+            h
+        })
+        .collect()
 }
 
 impl PhaseOne {
@@ -359,6 +393,8 @@ impl PhaseOne {
             self.h_table,
         ];
         columns.extend(optional.into_iter().filter(|c| !c.is_empty()));
+        columns.extend(self.block_v);
+        columns.extend(self.block_h);
         columns
     }
 }

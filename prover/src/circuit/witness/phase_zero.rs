@@ -31,6 +31,8 @@ pub(crate) struct PhaseZero {
     pub(crate) score: Vec<Fr>,
     /// How often each node and each feature is read.
     pub(crate) visits: Vec<u64>,
+    /// How often each node of the further blocks is read.
+    pub(crate) block_visits: Vec<Vec<u64>>,
 }
 
 impl PhaseZero {
@@ -67,6 +69,7 @@ impl PhaseZero {
             } else {
                 vec![]
             },
+            block_visits: vec![vec![0; n]; layout.nodes.blocks],
         };
         let table_start = function_rows(layout);
         let window_of = program.window_of();
@@ -94,7 +97,11 @@ impl PhaseZero {
                         if (step + 1) % forest.depth == 0 {
                             p.score[row] += if a == 1 { yes } else { no };
                         }
-                        p.visits[layout.node_start + node] += 1;
+                        let place = layout.nodes.place(node);
+                        match place.block {
+                            None => p.visits[place.row] += 1,
+                            Some(block) => p.block_visits[block][place.row] += 1,
+                        }
                         let number = feature.to_repr();
                         let slot = forest.features[usize::from(number[0])
                             | usize::from(number[1]) << 8
@@ -293,6 +300,7 @@ impl PhaseZero {
         if !self.visits.is_empty() {
             columns.push(small(&self.visits));
         }
+        columns.extend(self.block_visits.iter().map(|v| small(v)));
         columns
     }
 }
