@@ -1,15 +1,18 @@
 //! Decisions a second through the engine on SQLite, beside the disk's own fsync.
 //!
-//! `decide_rates ARTIFACT FEATURES [SECONDS [THREADS]]`: a compiled folder of a model without a policy's metadata, and its
-//! inputs as numbers with commas between. Prints one line of JSON.
+//! `decide_rates ARTIFACT FEATURES [RATE [SECONDS [THREADS [prove]]]]`: a compiled folder of a model whose policy asks for no
+//! metadata, its inputs as numbers with commas between, how many decisions fall due a second, for how long, how many
+//! callers; with `prove`, the batches are proved behind them. Prints one line of JSON.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clearproof_prover::engine::store::StoreError;
 use clearproof_prover::engine::{Engine, Features, Mode, Trade};
 use clearproof_prover::prove::Artifact;
 use clearproof_service::keeper::KeyKeeper;
@@ -29,8 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .split(',')
         .map(str::parse)
         .collect::<Result<_, _>>()?;
-    let seconds: u64 = rest.first().map_or(Ok(30), |text| text.parse())?;
-    let threads: usize = rest.get(1).map_or(Ok(8), |text| text.parse())?;
+    let load = Load::read(rest)?;
     let folder = tempfile::tempdir_in(".")?;
     let fsync = fsync_us(folder.path())?;
     let keeper = KeyKeeper::new(
@@ -52,37 +54,85 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     engine.decide(trade.clone())?;
 
+    // Decisions fall due at the rate's pace, whether the one before has its answer or not: a caller that is late
+    // starts at once, and its time counts from when it was due.
     let start = Instant::now();
-    let end = start + Duration::from_secs(seconds);
-    let mut times: Vec<u64> = std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..threads)
+    let due = |number: u64| start + Duration::from_secs_f64(number as f64 / load.rate);
+    let (next, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let count = (load.rate * load.seconds) as u64;
+    let (mut times, backlog) = std::thread::scope(|scope| {
+        let prover = load.prove.then(|| {
+            scope.spawn(|| -> Result<u64, StoreError> {
+                let mut most = 0;
+                while !done.load(Ordering::Relaxed) {
+                    most = most.max(engine.stats()?.counts.pending);
+                    engine.prove_pending()?;
+                }
+                Ok(most)
+            })
+        });
+        let callers: Vec<_> = (0..load.threads)
             .map(|_| {
                 scope.spawn(|| {
                     let mut times = vec![];
-                    while Instant::now() < end {
-                        let asked = Instant::now();
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            return times;
+                        }
+                        let due = due(number);
+                        std::thread::sleep(due.saturating_duration_since(Instant::now()));
                         engine.decide(trade.clone()).expect("a decision");
-                        times.push(asked.elapsed().as_micros() as u64);
+                        times.push(due.elapsed().as_micros() as u64);
                     }
-                    times
                 })
             })
             .collect();
         let joined = callers.into_iter().map(|caller| caller.join());
-        joined.flat_map(|times| times.expect("no panic")).collect()
+        let times: Vec<u64> = joined.flat_map(|times| times.expect("no panic")).collect();
+        done.store(true, Ordering::Relaxed);
+        let most = prover.map(|prover| prover.join().expect("no panic"));
+        (times, most)
     });
     let took = start.elapsed().as_secs_f64();
     times.sort_unstable();
     let at = |part: f64| times.get((times.len() as f64 * part) as usize);
+    let stats = engine.stats()?.counts;
     println!(
         "{}",
         json!({
-            "threads": threads, "seconds": took, "decisions": times.len(),
+            "threads": load.threads, "seconds": took, "decisions": times.len(),
             "decisions_per_second": times.len() as f64 / took,
-            "p50_us": at(0.5), "p99_us": at(0.99), "fsync_p50_us": fsync,
+            "p50_us": at(0.5), "p99_us": at(0.99), "max_us": times.last(), "fsync_p50_us": fsync,
+            "proven": stats.proven, "proven_per_second": stats.proven as f64 / took,
+            "pending": stats.pending, "greatest_backlog": backlog.transpose()?,
         })
     );
     Ok(())
+}
+
+/// What the command line asks for.
+struct Load {
+    seconds: f64,
+    threads: usize,
+    /// Decisions due a second.
+    rate: f64,
+    prove: bool,
+}
+
+impl Load {
+    fn read(arguments: &[String]) -> Result<Load, Box<dyn Error>> {
+        let number = |i: usize, default: f64| match arguments.get(i) {
+            Some(text) => text.parse::<f64>(),
+            None => Ok(default),
+        };
+        Ok(Load {
+            rate: number(0, 2000.0)?,
+            seconds: number(1, 60.0)?,
+            threads: number(2, 32.0)? as usize,
+            prove: arguments.get(3).is_some_and(|word| word == "prove"),
+        })
+    }
 }
 
 /// Median time of appending 4 KiB and syncing them.
