@@ -95,13 +95,12 @@ export function logSigner(origin) {
  */
 
 /**
- * A whole log as one window: a model registered and approved, then decisions without a proof.
- * @param {LogSigner} signer
+ * The entries of a log and their leaf hashes: a model registered and approved, then decisions without a proof.
  * @param {number} decisions
  * @param {LogTexts} texts
  * @param {number} [development] every so manieth is made for development
  */
-export function logFile(signer, decisions, texts, development = 2) {
+export function logEntries(decisions, texts, development = 2) {
   const bundle = sha256(Buffer.from(texts.name));
   const start = 1_700_000_000_000;
   /** @type {Buffer[]} */
@@ -121,7 +120,47 @@ export function logFile(signer, decisions, texts, development = 2) {
     const commitment = sha256(Buffer.from(`commitment ${seq.toString()}`));
     append([1, seq, start + seq * 1000, [1, leaves[1]], bundle, index % development === 0 ? 1 : 0, commitment, [index % 3 === 0 ? 0 : 1], none]);
   }
+  return { entries, leaves };
+}
+
+/**
+ * A whole log as one window.
+ * @param {LogSigner} signer
+ * @param {number} decisions
+ * @param {LogTexts} texts
+ * @param {number} [development] every so manieth is made for development
+ */
+export function logFile(signer, decisions, texts, development = 2) {
+  const { entries, leaves } = logEntries(decisions, texts, development);
   const checkpoint = signer.checkpoint(leaves.length, rootOf(leaves));
   const window = [checkpoint, 0, leaves.length, entries, Buffer.alloc(0), [], [], []];
   return cbor(new Map(Object.entries({ 0: 1, 1: [], 2: signer.origin, 3: [], 4: window }).map(([key, value]) => [Number(key), value])));
+}
+
+/**
+ * A log as tiles of c2sp.org/tlog-tiles, from the words of that text: levels of hashes over 256 of the level below.
+ * @param {LogSigner} signer
+ * @param {{ entries: readonly Buffer[], leaves: readonly Buffer[] }} log
+ */
+export function tiledLog(signer, { entries, leaves }) {
+  /** @type {(readonly Buffer[])[]} */
+  const levels = [leaves];
+  for (let below = leaves; below.length >= 256; ) {
+    const row = Array.from({ length: Math.floor(below.length / 256) }, (_, index) => rootOf(below.slice(index * 256, (index + 1) * 256)));
+    levels.push(row);
+    below = row;
+  }
+  return {
+    /** @param {number} size */
+    checkpoint: (size) => signer.checkpoint(size, rootOf(leaves.slice(0, size))),
+    /** @param {string} path @param {number} size of the tree that is asked about @returns {Buffer | undefined} */
+    tile: (path, size) => {
+      const found = /^tile\/(entries|\d+)\/((?:x\d{3}\/)*\d{3})(?:\.p\/(\d+))?$/.exec(path);
+      const [level, index, width] = [found?.[1] ?? "", Number((found?.[2] ?? "").replace(/[x/]/g, "")), Number(found?.[3] ?? 256)];
+      const list = level === "entries" ? entries.map((entry) => Buffer.concat([Buffer.of(entry.length >> 8, entry.length & 255), entry])) : levels[Number(level)];
+      const complete = level === "entries" ? size : Math.floor(size / 256 ** Number(level));
+      const there = found !== null && list !== undefined && index * 256 + width <= complete && (width === 256 || index * 256 + width === complete);
+      return there ? Buffer.concat(list.slice(index * 256, index * 256 + width)) : undefined;
+    },
+  };
 }

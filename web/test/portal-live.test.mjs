@@ -96,8 +96,11 @@ test("the page that the service serves follows it, and each checkpoint is verifi
   const complaints = [];
   /** @type {string[]} */
   const foreign = [];
+  /** @type {string[]} */
+  const fetched = [];
   context.on("weberror", (error) => complaints.push(error.error().message));
   context.on("request", (request) => {
+    fetched.push(new URL(request.url()).pathname);
     if (!request.url().startsWith(url) && !/^(blob|data):/.test(request.url())) {
       foreign.push(request.url());
     }
@@ -137,10 +140,29 @@ test("the page that the service serves follows it, and each checkpoint is verifi
   await page.waitForFunction(() => Number(document.getElementById("live-status")?.getAttribute("data-size")) >= 6, undefined, { timeout: 60_000 });
   // The proofs come after the decisions; then all is proved.
   await page.waitForSelector(".verdict .title:text-is('Valid')", { timeout: 60_000 });
+  // The log itself was checked from its tiles, and each checkpoint from the one before.
+  const level = (/** @type {string} */ name) => page.locator(`#live-log [data-level="${name}"]`).getAttribute("data-outcome");
+  assert.deepEqual([await level("inclusion"), await level("growth")], ["passed", "passed"]);
+  assert.equal(await page.locator('#live-log [data-level="content"]').count(), 0);
+  assert.ok(fetched.some((path) => path.startsWith("/v1/log/tile/entries/")) && fetched.includes("/v1/log/checkpoint"));
+  assert.equal(new Set(fetched.filter((path) => path.includes("/tile/"))).size, fetched.filter((path) => path.includes("/tile/")).length, "no tile twice");
   await page.screenshot({ path: fileURLToPath(new URL("../screenshots/live-following.png", import.meta.url)), fullPage: true });
   await page.click("#live-stop");
   await page.getByRole("link", { name: "The whole report" }).click();
   await page.waitForSelector('[data-verdict="valid"]');
+
+  // A service that shows another entry than the log signed is found out.
+  await page.route("**/v1/log/tile/entries/**", async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.body();
+    body.writeUInt8(body.readUInt8(body.length - 40) ^ 1, body.length - 40);
+    await route.fulfill({ response: answer, body });
+  });
+  await decide(1.3);
+  await page.goBack();
+  await page.click("#live-fetch");
+  await page.waitForSelector('#live-log [data-level="inclusion"][data-outcome="failed"]');
+  assert.match((await page.textContent("#live-failures")) ?? "", /does not stand in the signed tree/);
   assert.deepEqual(foreign, []);
   assert.deepEqual(complaints, []);
   await context.close();

@@ -76,6 +76,40 @@ export class Service {
     return count((await this.#json("/v1/checkpoints", { method: "POST" })).size);
   }
 
+  /** A signed checkpoint of exactly this size; undefined where the log keeps none. */
+  async checkpointOf(size: number): Promise<Uint8Array | undefined> {
+    try {
+      const answer = await this.#json(`/v1/checkpoints/${size.toString()}`);
+      return answer.size === size ? new TextEncoder().encode(text(answer.note)) : undefined;
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 404) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** A file of the log as tiles (c2sp.org/tlog-tiles). */
+  async logFile(path: string, mostBytes: number): Promise<Uint8Array> {
+    const response = await this.#request(`/v1/log/${path}`);
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    let length = 0;
+    const reader = response.body?.getReader();
+    while (reader !== undefined) {
+      const { done, value } = await reader.read();
+      if (done) {
+        break;
+      }
+      length += value.length;
+      if (length > mostBytes) {
+        await reader.cancel();
+        throw new ServiceError(response.status, `${path} is longer than ${mostBytes.toString()} bytes`);
+      }
+      parts.push(value);
+    }
+    return new Uint8Array(await new Blob(parts).arrayBuffer());
+  }
+
   /** How long the newest proofs took, by the service's own word. */
   async latencies(most: number): Promise<Latency[]> {
     const history = await this.#json(`/v1/history?kind=prove&status=verified&limit=${most.toString()}`);

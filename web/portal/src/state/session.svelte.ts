@@ -122,8 +122,20 @@ export class Session {
 
   /** The largest checkpoint that was seen of a log. */
   lastSeen(origin: string): SeenCheckpoint | undefined {
-    const own = this.seen.filter((seen) => seen.origin === origin);
-    return own.length === 0 ? undefined : own.reduce((a, b) => (BigInt(b.size) > BigInt(a.size) ? b : a));
+    return largest(this.seen.filter((seen) => seen.origin === origin));
+  }
+
+  /** The largest checkpoint of a log that an earlier visit saw. */
+  lastVisit(origin: string): SeenCheckpoint | undefined {
+    return largest(this.#before.filter((seen) => seen.origin === origin));
+  }
+
+  /** The levels of a log that is followed, its growth from what was seen last; its checkpoint is remembered. */
+  async observe(summary: Summary): Promise<Level[]> {
+    const seen = this.#of(this.seen, summary);
+    const levels = levelsOf(summary, seen, [...seen, ...signedHeads(summary)]);
+    await this.#remember([summary]);
+    return levels;
   }
 
   #of(seen: readonly SeenCheckpoint[], { log }: Summary): SeenCheckpoint[] {
@@ -145,6 +157,10 @@ export class Session {
       }
     }
   }
+}
+
+function largest(seen: readonly SeenCheckpoint[]): SeenCheckpoint | undefined {
+  return seen.length === 0 ? undefined : seen.reduce((a, b) => (BigInt(b.size) > BigInt(a.size) ? b : a));
 }
 
 const MOST_BYTES = 256_000_000;

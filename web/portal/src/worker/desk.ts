@@ -51,6 +51,10 @@ export class Desk {
         return this.#break(asked.file, asked.action);
       case "reverify":
         return this.#reverify(asked.sample, tell);
+      case "log": {
+        const report = await (await this.#ready()).verify(asked.bytes, { name: asked.name });
+        return summaryOf(report, asked.bytes.length, null, false);
+      }
       case "cancel":
         this.#work.abort();
         return null;

@@ -107,6 +107,8 @@ export interface Questions {
   offers: { readonly ask: { readonly file: number }; readonly answer: Offers };
   break: { readonly ask: { readonly file: number; readonly action: TamperAction }; readonly answer: Broken | null };
   reverify: { readonly ask: { readonly sample: number | null }; readonly answer: Reverified };
+  /** Judges a window of a log by itself; the files at hand stay. */
+  log: { readonly ask: { readonly name: string; readonly bytes: Uint8Array }; readonly answer: Summary };
   cancel: { readonly ask: object; readonly answer: null };
 }
 
