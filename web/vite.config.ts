@@ -1,6 +1,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 import { deskWorker } from "./build/desk-worker.ts";
+import { reportStyle } from "./build/report-style.ts";
 import { singleFile } from "./build/single-file.ts";
 
 export default defineConfig({
@@ -10,6 +11,7 @@ export default defineConfig({
     // Fragments are made of elements, not parsed from markup: the page needs no policy that lets markup in.
     svelte({ configFile: false, compilerOptions: { runes: true, fragments: "tree", modernAst: true } }),
     deskWorker(),
+    reportStyle(),
     singleFile(),
   ],
   build: {

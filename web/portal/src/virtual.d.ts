@@ -11,3 +11,9 @@ declare module "virtual:verifier-wasm" {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;
 }
+
+/** The style of exported reports, see build/report-style.ts. */
+declare module "virtual:report-style" {
+  const style: { readonly text: string; readonly hash: string };
+  export default style;
+}
