@@ -98,9 +98,9 @@ test("the report of several files opens offline, names what it rests on, and axe
       // The style is in force, whatever the policy forbids.
       assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).maxWidth), "none");
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)) <= 0, "wider than the window");
-      await page.screenshot({ path: fileURLToPath(new URL(`../screenshots/saved-report-${colorScheme}-${width.toString()}.png`, import.meta.url)), fullPage: true });
+      await page.screenshot({ path: fileURLToPath(new URL(`../screenshots/saved-report-${colorScheme}-${width.toString()}.png`, import.meta.url)) });
       await axe(page);
-    }, { colorScheme, viewport: { width, height: 900 } });
+    }, { colorScheme, viewport: { width, height: 1400 } });
     await opened(path, async (page) => { assert.equal(await page.locator("h1").count(), 1); }, { javaScriptEnabled: false });
   }
 });

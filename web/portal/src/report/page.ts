@@ -61,7 +61,7 @@ ${wasm === null ? "" : html`<dt>${message("print.wasm")}</dt><dd><code>${wasm}</
 ${insecureDevSrsAllowed ? html`<p class="warning">${message("report.development")}</p>` : ""}
 ${table(message("report.files"), [message("record.file"), message("report.verdict"), message("report.proved"), message("report.unproved"), message("print.coverage"), "SHA-256"], files.map((one) => {
     const unproved = unprovedOf(one);
-    return [html`<bdi>${one.file}</bdi>`, verdictOf(one), number(one.records), number(unproved), percent(one.records, one.records + unproved), html`<code>${one.digest ?? "–"}</code>`];
+    return [html`<bdi>${one.file}</bdi>`, verdictOf(one), number(one.records), number(unproved), one.verdict === "invalid" ? "–" : percent(one.records, one.records + unproved), html`<code>${one.digest ?? "–"}</code>`];
   }))}`;
 }
 
