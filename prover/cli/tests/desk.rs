@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{json, Value};
 
+#[path = "../../service/tests/support/cluster.rs"]
+mod cluster;
+
 const POLICY: &str = r#"
 version = 1
 name = "desk limits"
@@ -204,8 +207,12 @@ impl Desk {
     }
 
     fn serve(&self) -> (Process, SocketAddr) {
+        self.serve_by(&mut Command::new(env!("CARGO_BIN_EXE_clearproof")))
+    }
+
+    fn serve_by(&self, command: &mut Command) -> (Process, SocketAddr) {
         let service = Process::start(
-            Command::new(env!("CARGO_BIN_EXE_clearproof"))
+            command
                 .args(["serve", "--dir", "desk", "--listen", "127.0.0.1:0"])
                 .current_dir(self.path()),
         );
@@ -235,8 +242,15 @@ impl Desk {
         self.ask(address, "GET", "/v1/statistics", "")
     }
 
-    /// As the admin, whose key is the last one.
+    #[track_caller]
     fn ask(&self, address: SocketAddr, method: &str, path: &str, body: &str) -> Value {
+        let (status, answer) = self.answer(address, method, path, body);
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// As the admin, whose key is the last one: the status and the answer.
+    fn answer(&self, address: SocketAddr, method: &str, path: &str, body: &str) -> (u16, Value) {
         let mut stream = TcpStream::connect(address).expect("the service listens");
         let key = &self.keys[2];
         let length = body.len();
@@ -244,8 +258,29 @@ impl Desk {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-        serde_json::from_str(body).expect("JSON")
+        let status = head.split_whitespace().nth(1).and_then(|s| s.parse().ok());
+        let body = serde_json::from_str(body).expect("JSON");
+        (status.expect("a status"), body)
+    }
+
+    /// One decision: its sequence number, or what was said instead.
+    fn decide_one(&self, address: SocketAddr) -> Result<u64, (u16, Value)> {
+        let (status, answer) =
+            self.answer(address, "POST", "/v1/decisions", &trade(2.0).to_string());
+        match status {
+            200 => Ok(answer["seq"].as_u64().expect("a number")),
+            _ => Err((status, answer)),
+        }
+    }
+
+    /// The sequence numbers of the newest decisions in the log, by the command.
+    fn logged(&self) -> Vec<u64> {
+        let listed = self.audit(&["list", "--limit", "100000", "--json"], 0);
+        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        let records = listed["records"].as_array().expect("a list");
+        let decisions = records.iter().filter(|r| r["kind"] == "decision");
+        let seq = |r: &Value| r["seq"].as_u64().expect("a number");
+        decisions.map(seq).collect()
     }
 
     /// Waits until so many decisions are verified.
@@ -612,5 +647,100 @@ fn workers_that_are_killed_leave_their_batches_to_others() {
     }
     service.terminate();
     drop(queue);
+    assert!(desk.audit(&["verify"], 0).contains("that do not: 0"));
+}
+
+#[test]
+fn a_full_disk_refuses_decisions_and_loses_none() {
+    let desk = Desk::new();
+    desk.approve();
+    let files = fs::read_dir(desk.path().join("desk")).expect("the folder");
+    let greatest = files
+        .map(|f| f.expect("a file").metadata().expect("its size").len())
+        .max();
+    // No file may grow by more than this, as on a disk that is nearly full.
+    let blocks = (greatest.expect("a file") + (256 << 10)) / 512;
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &script, env!("CARGO_BIN_EXE_clearproof")]);
+    let (service, address) = desk.serve_by(&mut limited);
+    let mut acknowledged = vec![];
+    let (status, problem) = loop {
+        match desk.decide_one(address) {
+            Ok(seq) => acknowledged.push(seq),
+            Err(refused) => break refused,
+        }
+        assert!(acknowledged.len() < 20_000, "the disk was never full");
+    };
+    assert!(status >= 500, "{status}: {problem}");
+    assert!(
+        problem["detail"].as_str().is_some_and(|d| !d.is_empty()),
+        "{problem}"
+    );
+    drop(service);
+
+    // With room again it goes on where it stopped.
+    let (service, address) = desk.serve();
+    acknowledged.push(desk.decide_one(address).expect("there is room"));
+    service.terminate();
+    let logged = desk.logged();
+    for seq in &acknowledged {
+        assert!(logged.contains(seq), "{seq} is lost");
+    }
+    assert_eq!(
+        logged.len(),
+        acknowledged.len(),
+        "a refused trade was logged"
+    );
+    assert!(desk.audit(&["verify"], 0).contains("that do not: 0"));
+}
+
+#[test]
+fn a_database_server_that_crashes_loses_no_acknowledged_decision() {
+    let cluster = cluster::Cluster::start();
+    let desk = Desk::new();
+    let config = desk.path().join("desk/clearproof.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let store = text
+        .lines()
+        .find(|line| line.starts_with("store ="))
+        .expect("a store");
+    let url = cluster.database("desk");
+    fs::write(&config, text.replace(store, &format!("store = \"{url}\""))).unwrap();
+    desk.approve();
+    let (service, address) = desk.serve();
+    let mut acknowledged = vec![];
+    for _ in 0..3 {
+        for _ in 0..5 {
+            acknowledged.push(desk.decide_one(address).expect("decided"));
+        }
+        std::thread::scope(|scope| {
+            let crash = scope.spawn(|| cluster.server("restart"));
+            while !crash.is_finished() {
+                // Refused while there is no server, and loudly.
+                match desk.decide_one(address) {
+                    Ok(seq) => acknowledged.push(seq),
+                    Err((status, problem)) => assert!(status >= 500, "{status}: {problem}"),
+                }
+            }
+        });
+        let start = Instant::now();
+        loop {
+            match desk.decide_one(address) {
+                Ok(seq) => break acknowledged.push(seq),
+                Err((_, problem)) => {
+                    assert!(start.elapsed() < Duration::from_secs(30), "{problem}");
+                }
+            }
+        }
+    }
+    let stats = desk.stats(address);
+    let decisions = stats["decisions"].as_u64().expect("a number") as usize;
+    desk.wait_verified(address, decisions);
+    service.terminate();
+    let logged = desk.logged();
+    for seq in &acknowledged {
+        assert!(logged.contains(seq), "{seq} is lost");
+    }
     assert!(desk.audit(&["verify"], 0).contains("that do not: 0"));
 }

@@ -31,7 +31,8 @@ pub enum DecideError {
     /// The commitment could not be made.
     #[error(transparent)]
     Commit(#[from] ProveError),
-    /// The store refused; nothing was decided.
+    /// The store refused or did not answer: nothing counts as decided. Asked again with the same request id, the trade gets
+    /// one decision, be it that it was written before the answer was lost.
     #[error(transparent)]
     Store(Arc<StoreError>),
     /// The engine is stopping; nothing was decided.

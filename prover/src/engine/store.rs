@@ -39,6 +39,15 @@ pub trait Store: Send + Sync {
     /// Those of the backend; so everywhere below.
     fn size(&self) -> Result<u64, StoreError>;
 
+    /// The same, once whatever was under way has ended: what an append that failed has left behind. Asked by who
+    /// appends.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    fn settled_size(&self) -> Result<u64, StoreError> {
+        self.size()
+    }
+
     /// Encoded entries of a range of sequence numbers.
     ///
     /// # Errors

@@ -43,6 +43,30 @@ struct State {
     size: u64,
     lifecycle: Option<(LeafRef, Lifecycle)>,
     totals: Totals,
+    /// The state after an append that failed: whether it took place is not known until the store has settled.
+    unsettled: Option<Box<State>>,
+}
+
+impl State {
+    /// Finds out whether an append that failed took place after all.
+    fn settle(&mut self, size: impl FnOnce() -> Result<u64, StoreError>) -> Result<(), StoreError> {
+        let Some(after) = self.unsettled.take() else {
+            return Ok(());
+        };
+        let found = size();
+        match &found {
+            Ok(size) if *size == after.size => *self = *after,
+            Ok(size) if *size == self.size => {}
+            _ => self.unsettled = Some(after),
+        }
+        match (found?, &self.unsettled) {
+            (_, None) => Ok(()),
+            (size, Some(_)) => Err(StoreError::Corrupt {
+                seq: size.min(self.size),
+                what: "the store holds another number of entries than were written; restart, which checks them all",
+            }),
+        }
+    }
 }
 
 enum Job {
@@ -96,6 +120,7 @@ impl Writer {
             size,
             lifecycle,
             totals: HashMap::new(),
+            unsettled: None,
         }));
         let (jobs, inbox) = sync_channel(WAITING);
         let appender = Appender {
@@ -312,11 +337,23 @@ impl Appender {
     /// Appends what was asked for, all or nothing, and answers.
     fn append(&self, jobs: Vec<Job>) {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        if let Err(error) = state.settle(|| self.store.settled_size()) {
+            let error = Arc::new(error);
+            for job in jobs {
+                let error = DecideError::Store(Arc::clone(&error));
+                match job {
+                    Job::Decide(_, answer) => drop(answer.send(Err(error))),
+                    Job::Lifecycle { answer, .. } => drop(answer.send(Err(error))),
+                }
+            }
+            return;
+        }
         // 1. Entries, as if each before was in the log already.
         let mut next = State {
             size: state.size,
             lifecycle: state.lifecycle.clone(),
             totals: state.totals.clone(),
+            unsettled: None,
         };
         let mut records = Vec::with_capacity(jobs.len());
         let mut answers = Vec::with_capacity(jobs.len());
@@ -377,8 +414,9 @@ impl Appender {
             true => Ok(()),
             false => self.store.append(&records).map_err(Arc::new),
         };
-        if appended.is_ok() {
-            *state = next;
+        match appended {
+            Ok(()) => *state = next,
+            Err(_) => state.unsettled = Some(Box::new(next)),
         }
         drop(state);
         for answer in answers {
@@ -586,4 +624,39 @@ fn carry(
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(size: u64, after: Option<u64>) -> State {
+        State {
+            size,
+            lifecycle: None,
+            totals: Totals::default(),
+            unsettled: after.map(|size| Box::new(state(size, None))),
+        }
+    }
+
+    #[test]
+    fn a_failed_append_is_settled_before_the_next_one() {
+        // It did not take place, it did, nobody can say yet, and something else has happened.
+        let failed = || StoreError::Backend("no answer".into());
+        let mut settled = state(7, None);
+        settled.settle(|| Err(failed())).expect("nothing to settle");
+        for (found, size) in [(7, 7), (9, 9)] {
+            let mut state = state(7, Some(9));
+            assert!(state.settle(|| Err(failed())).is_err());
+            state.settle(|| Ok(found)).expect("settled");
+            assert_eq!((state.size, state.unsettled.is_none()), (size, true));
+        }
+        for found in [6, 8, 10] {
+            let mut state = state(7, Some(9));
+            for _ in 0..2 {
+                let error = state.settle(|| Ok(found)).expect_err("another log");
+                assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+            }
+        }
+    }
 }

@@ -34,14 +34,30 @@ use super::codes::{
 pub struct PostgresStore {
     config: Config,
     writer: Mutex<Writer>,
-    /// Connections at rest that read.
-    readers: Mutex<Vec<Client>>,
+    /// Connections at rest that read, and since when they rest.
+    readers: Mutex<Vec<(Client, Instant)>>,
 }
 
 struct Writer {
     client: Client,
     /// The right edge of the committed tree.
     frontier: Frontier,
+}
+
+impl Writer {
+    /// A transaction; where the connection was lost, on a new one that is the one writer again. Nothing was asked of the
+    /// old one yet, so nothing can have been written twice.
+    fn begin(&mut self, config: &Config) -> Result<Transaction<'_>, StoreError> {
+        let lost = |client: &mut Client| {
+            client.is_closed() || client.simple_query("").is_err() && client.is_closed()
+        };
+        if lost(&mut self.client) {
+            let mut client = connect(config)?;
+            lock(&mut client)?;
+            self.client = client;
+        }
+        self.client.transaction().map_err(backend)
+    }
 }
 
 impl fmt::Debug for PostgresStore {
@@ -89,14 +105,20 @@ impl PostgresStore {
     ) -> Result<T, StoreError> {
         let readers = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let rested = readers().pop();
-        let mut client = match rested.filter(|client| !client.is_closed()) {
+        // One that has rested for long may have lost its server since.
+        let alive = |(client, since): &mut (Client, Instant)| {
+            !client.is_closed() && (since.elapsed() < REST || client.simple_query("").is_ok())
+        };
+        let mut client = match rested.and_then(|mut r| alive(&mut r).then_some(r.0)) {
             Some(client) => client,
             None => connect(&self.config)?,
         };
         let answer = query(&mut client);
         let mut readers = readers();
-        if readers.len() < RESTING_READERS {
-            readers.push(client);
+        if client.is_closed() {
+            readers.clear();
+        } else if readers.len() < RESTING_READERS {
+            readers.push((client, Instant::now()));
         }
         answer
     }
@@ -106,7 +128,7 @@ impl PostgresStore {
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.writer();
-        let mut transaction = writer.client.transaction().map_err(backend)?;
+        let mut transaction = writer.begin(&self.config)?;
         let answer = change(&mut transaction)?;
         transaction.commit().map_err(backend)?;
         Ok(answer)
@@ -116,10 +138,11 @@ impl PostgresStore {
 impl Store for PostgresStore {
     fn append(&self, records: &[NewRecord]) -> Result<(), StoreError> {
         let writer = &mut *self.writer();
-        let mut transaction = writer.client.transaction().map_err(backend)?;
+        let edge = writer.frontier.clone();
+        let mut transaction = writer.begin(&self.config)?;
         let size = size_of(&mut transaction)?;
-        let mut frontier = match writer.frontier.size() == size {
-            true => writer.frontier.clone(),
+        let mut frontier = match edge.size() == size {
+            true => edge,
             false => Frontier::from_nodes(size, &mut one_node(&mut transaction))?,
         };
         let (prepared, nodes) = prepare(&mut frontier, records)?;
@@ -143,6 +166,10 @@ impl Store for PostgresStore {
 
     fn size(&self) -> Result<u64, StoreError> {
         self.read(size_of)
+    }
+
+    fn settled_size(&self) -> Result<u64, StoreError> {
+        self.write(size_of)
     }
 
     fn entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -786,170 +813,19 @@ const MIGRATIONS: &[&str] = &[include_str!("postgres.sql")];
 const WRITER_LOCK: i64 = 0x636c_7270_726f_6f66;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const RESTING_READERS: usize = 4;
+const REST: Duration = Duration::from_secs(1);
 /// Most nodes read at a time.
 const MAX_NODES: u64 = 1 << 16;
 
 #[cfg(test)]
+#[path = "../../tests/support/cluster.rs"]
+mod cluster;
+
+#[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
-
     use super::super::suite::{checkpoint, fill, suite};
+    use super::cluster::Cluster;
     use super::*;
-
-    /// A cluster of the test's own, on a socket in a folder of its own; gone when dropped.
-    struct Cluster {
-        folder: tempfile::TempDir,
-        programs: PathBuf,
-        user: Option<&'static str>,
-    }
-
-    impl Cluster {
-        fn start() -> Self {
-            let programs = programs().expect(
-                "PostgreSQL is not installed, and its store is not tested without it: run \
-                 scripts/ensure-postgresql.sh, or `apt-get install postgresql`",
-            );
-            let folder = tempfile::Builder::new()
-                .prefix("pg")
-                .tempdir()
-                .expect("a folder");
-            let root = is_root();
-            let cluster = Cluster {
-                programs,
-                user: root.then_some("postgres"),
-                folder,
-            };
-            if let Some(user) = cluster.user {
-                let owned = Command::new("chown")
-                    .arg(user)
-                    .arg(cluster.folder.path())
-                    .status();
-                assert!(owned.expect("chown runs").success());
-            }
-            let data = cluster.data();
-            cluster.run(
-                "initdb",
-                &[
-                    "-D",
-                    &data,
-                    "-U",
-                    "log",
-                    "-A",
-                    "trust",
-                    "-N",
-                    "-E",
-                    "UTF8",
-                    "--locale=C",
-                ],
-            );
-            let socket = cluster.folder.path().display().to_string();
-            // Little memory, none of it in /dev/shm, which is small in containers.
-            let options = format!(
-                "-k {socket} -c listen_addresses='' -c fsync=off -c shared_buffers=16MB \
-                 -c max_connections=20 -c dynamic_shared_memory_type=mmap"
-            );
-            cluster.run(
-                "pg_ctl",
-                &[
-                    "-D",
-                    &data,
-                    "-w",
-                    "-t",
-                    "60",
-                    "-o",
-                    &options,
-                    "-l",
-                    &format!("{socket}/log"),
-                    "start",
-                ],
-            );
-            cluster
-        }
-
-        fn data(&self) -> String {
-            self.folder.path().join("data").display().to_string()
-        }
-
-        /// PostgreSQL refuses to run as root.
-        fn run(&self, program: &str, arguments: &[&str]) {
-            let program = self.programs.join(program);
-            let mut command = match self.user {
-                None => Command::new(program),
-                Some(user) => {
-                    let mut command = Command::new("runuser");
-                    command.args(["-u", user, "--"]).arg(program);
-                    command
-                }
-            };
-            let command = command
-                .args(arguments)
-                .current_dir("/")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                // A file and no pipe: the server keeps it open.
-                .stderr(self.errors());
-            let status = command.status().expect("PostgreSQL's programs run");
-            // A second panic while the first one unwinds would hide it.
-            if !status.success() && !std::thread::panicking() {
-                panic!("{arguments:?}: {status}\n{}", self.log());
-            }
-        }
-
-        fn errors(&self) -> fs::File {
-            let path = self.folder.path().join("errors");
-            fs::File::options()
-                .create(true)
-                .append(true)
-                .open(path)
-                .expect("a file")
-        }
-
-        fn log(&self) -> String {
-            ["errors", "log"]
-                .map(|name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default())
-                .concat()
-        }
-
-        fn database(&self, name: &str) -> String {
-            let at = |name: &str| {
-                format!(
-                    "host={} user=log dbname={name}",
-                    self.folder.path().display()
-                )
-            };
-            let mut client = Client::connect(&at("postgres"), NoTls).expect("the cluster runs");
-            client
-                .batch_execute(&format!("CREATE DATABASE {name}"))
-                .expect("a new database");
-            at(name)
-        }
-    }
-
-    impl Drop for Cluster {
-        fn drop(&mut self) {
-            self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
-        }
-    }
-
-    /// The newest version's folder.
-    fn programs() -> Option<PathBuf> {
-        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
-        let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
-        let complete = |folder: &PathBuf| {
-            ["initdb", "pg_ctl"]
-                .iter()
-                .all(|program| folder.join(program).exists())
-        };
-        folders.filter(complete).max()
-    }
-
-    /// Whether this process is root, who owns its own folder in /proc.
-    fn is_root() -> bool {
-        use std::os::unix::fs::MetadataExt;
-        fs::metadata(Path::new("/proc/self")).is_ok_and(|metadata| metadata.uid() == 0)
-    }
 
     #[test]
     fn passes_the_suite_and_more() {
@@ -967,7 +843,14 @@ mod tests {
         drop(store);
         let store = PostgresStore::open(&database).expect("the same store");
         assert_eq!(store.latest_checkpoint().expect("an answer"), Some(latest));
+        // A server that crashed and came back is found again, by the one writer.
+        store.size().expect("a reader at rest");
+        cluster.server("restart");
         fill(&store, 1600);
+        assert_eq!(store.settled_size().expect("an answer"), 1600);
+        assert_eq!(store.size().expect("an answer"), 1600);
+        let second = PostgresStore::open(&database).expect_err("there is a writer");
+        assert!(second.to_string().contains("another process"), "{second}");
         drop(store);
 
         // The database refuses changes.
