@@ -169,7 +169,7 @@ impl Store for PostgresStore {
     }
 
     fn settled_size(&self) -> Result<u64, StoreError> {
-        self.write(size_of)
+        self.write(|transaction| size_of(transaction))
     }
 
     fn entries(&self, range: Range<u64>) -> Result<Vec<Vec<u8>>, StoreError> {
