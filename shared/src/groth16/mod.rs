@@ -19,7 +19,9 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::bn254::{Bn254, Fr, G1Affine, G2Affine};
-use crate::encoding::{g1_to_bytes, g2_to_bytes, scalar_from_bytes, SCALAR_BYTES};
+use crate::encoding::{
+    g1_to_bytes, g2_to_bytes, scalar_from_bytes, scalar_from_bytes_mod_order, SCALAR_BYTES,
+};
 use crate::verify::msm::{msm, Term};
 
 /// How keys and proofs are written.
@@ -173,6 +175,14 @@ pub fn public_inputs(bytes: &[u8]) -> Result<Vec<Fr>, Groth16Error> {
     inputs
         .filter(|_| rest.is_empty())
         .ok_or(Groth16Error::Scalar)
+}
+
+/// The scalar that binds a proof to its place: SHA-256 of the bytes, without the top byte.
+pub fn context(bytes: &[u8]) -> Fr {
+    let mut hash = Sha256::new();
+    hash.update(b"clearproof groth16 context 1");
+    hash.update(bytes);
+    scalar_from_bytes_mod_order(&hash.finalize()[..31])
 }
 
 /// Most public inputs of a key.

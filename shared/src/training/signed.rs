@@ -38,11 +38,16 @@ pub enum Kind {
     Reveal = 8,
     /// A party's signature on the outcome.
     Outcome = 9,
+    /// A party's signature on the training certificate of this round.
+    Certificate = 10,
 }
 
 impl Kind {
     fn from_byte(byte: u64) -> Option<Self> {
-        use Kind::{Check, Coin, Contribution, Outcome, Ready, Reveal, Share, Survivors, Verdict};
+        use Kind::{
+            Certificate, Check, Coin, Contribution, Outcome, Ready, Reveal, Share, Survivors,
+            Verdict,
+        };
         [
             Contribution,
             Share,
@@ -53,6 +58,7 @@ impl Kind {
             Survivors,
             Reveal,
             Outcome,
+            Certificate,
         ]
         .into_iter()
         .find(|kind| *kind as u64 == byte)

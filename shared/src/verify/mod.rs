@@ -26,6 +26,7 @@ mod shplonk;
 pub mod srs;
 pub mod statement;
 mod totals;
+pub mod training;
 pub mod transcript;
 
 use std::sync::Arc;

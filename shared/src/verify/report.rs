@@ -280,7 +280,7 @@ mod decimal {
 }
 
 /// The verdict that follows from the checks.
-pub(super) fn verdict(checks: &[Check]) -> Verdict {
+pub fn verdict(checks: &[Check]) -> Verdict {
     let has = |outcome| checks.iter().any(|check| check.outcome == outcome);
     if has(Outcome::Failed) {
         Verdict::Invalid
