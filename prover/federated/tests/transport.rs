@@ -9,7 +9,7 @@ use clearproof_federated::aggregation::party::{Party, Update};
 use clearproof_federated::transport::certificates::{
     client, Authority, Material, Validity, COORDINATOR,
 };
-use clearproof_federated::transport::coordinate::coordinate;
+use clearproof_federated::transport::coordinate::{coordinate, Ended};
 use clearproof_federated::transport::participate::participate;
 use clearproof_federated::transport::provision::{provision, Folder};
 use clearproof_federated::transport::TransportError;
@@ -93,7 +93,7 @@ async fn start(
     address: &str,
     step: Duration,
     log: &Log,
-) -> (String, JoinHandle<Result<Option<String>, TransportError>>) {
+) -> (String, JoinHandle<Result<Ended, TransportError>>) {
     // A coordinator that was stopped leaves its port for a moment.
     let listener = loop {
         match TcpListener::bind(address).await {
@@ -126,6 +126,7 @@ fn join(folder: &Path, address: &str, party: usize) -> JoinHandle<Result<Party, 
             &folder,
             &address,
             &update(party),
+            None,
             LONG,
             &mut rng(party as u8 + 10),
         )
@@ -146,7 +147,8 @@ async fn a_round_over_tls() {
         assert!(party.aggregate().expect("a sum").sum == expected(&[0, 1, 2, 3]));
         assert!(party.blamed().is_empty());
     }
-    assert_eq!(coordinator.await.expect("no panic").expect("a round"), None);
+    let ended = coordinator.await.expect("no panic").expect("a round");
+    assert!(matches!(ended, Ended::Summed(_)), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -196,7 +198,8 @@ async fn coordinator_and_party_that_are_stopped_at_any_time_go_on() {
         assert!(party.aggregate().expect("a sum").sum == expected(&[0, 1, 2, 3]));
         assert!(party.blamed().is_empty(), "{:?}", party.blamed());
     }
-    assert_eq!(coordinator.await.expect("no panic").expect("a round"), None);
+    let ended = coordinator.await.expect("no panic").expect("a round");
+    assert!(matches!(ended, Ended::Summed(_)), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,9 +207,9 @@ async fn another_update_does_not_go_on_with_a_round() {
     let federation = federation(3);
     let (folder, address) = (&federation.folders[0], "127.0.0.1:9");
     let short = Duration::from_millis(300);
-    let first = participate(folder, address, &update(0), short, &mut rng(9)).await;
+    let first = participate(folder, address, &update(0), None, short, &mut rng(9)).await;
     assert!(matches!(first, Err(TransportError::TimedOut(_))));
-    let other = participate(folder, address, &update(1), short, &mut rng(9)).await;
+    let other = participate(folder, address, &update(1), None, short, &mut rng(9)).await;
     let error = other.expect_err("another update").to_string();
     assert!(error.contains("begun with another update"), "{error}");
 }
@@ -269,7 +272,7 @@ async fn wrong_expired_and_unknown_certificates_are_refused_and_logged() {
     let folders = provision(&path, &names, old, manifest, &mut rng(2)).expect("provisioned");
     let (address, coordinator) = start(&folders[3], "127.0.0.1:0", LONG, &log).await;
     let short = Duration::from_millis(500);
-    let refused = participate(&folders[0], &address, &update(0), short, &mut rng(3)).await;
+    let refused = participate(&folders[0], &address, &update(0), None, short, &mut rng(3)).await;
     assert!(matches!(refused, Err(TransportError::TimedOut(_))));
     let lines = log.lock().expect("no panic").clone();
     assert!(

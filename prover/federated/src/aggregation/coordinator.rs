@@ -9,16 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use clearproof_shared::training::certificate::{signed_by, Body, Certificate};
 use clearproof_shared::training::contribution::Contribution;
+use clearproof_shared::training::outcome::Outcome;
 use clearproof_shared::training::signed::{Kind, Signed};
 use clearproof_shared::training::survivors::{SurvivorCertificate, Survivors};
 
 use super::holding::complaint_holds;
 use super::messages::{
-    coin_commitment, CheckMessage, Coin, Frame, Ready, Request, SealedShare, Verdict,
+    coin_commitment, Certification, CheckMessage, Coin, Frame, Ready, Request, SealedShare, Verdict,
 };
 use super::party::{Deed, Refusal};
 use super::setup::Setup;
+use crate::certificate;
 
 /// To whom a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,9 @@ pub struct Coordinator {
     signed: BTreeMap<u16, Signed>,
     reveals: BTreeSet<u16>,
     outcomes: BTreeSet<u16>,
+    outcome_signatures: Vec<(u16, Outcome, [u8; 64])>,
+    certified: BTreeMap<u16, Certification>,
+    certificate: Option<SurvivorCertificate>,
     seen: BTreeMap<(u16, Kind, u16), [u8; 32]>,
     failure: Option<String>,
 }
@@ -99,6 +105,9 @@ impl Coordinator {
             signed: BTreeMap::new(),
             reveals: BTreeSet::new(),
             outcomes: BTreeSet::new(),
+            outcome_signatures: vec![],
+            certified: BTreeMap::new(),
+            certificate: None,
             seen: BTreeMap::new(),
             failure: None,
         }
@@ -117,6 +126,43 @@ impl Coordinator {
     /// Parties that signed the outcome.
     pub fn outcomes(&self) -> &BTreeSet<u16> {
         &self.outcomes
+    }
+
+    /// The training certificate of this round alone, with the signatures that hold for the sum that most signed.
+    pub fn certificate(&self) -> Option<Certificate> {
+        let survivors = self.certificate.as_ref()?;
+        let votes = |o: &Outcome| {
+            let same = self.outcome_signatures.iter().filter(|(_, p, _)| p == o);
+            same.count()
+        };
+        let outcomes = self
+            .outcome_signatures
+            .iter()
+            .map(|(_, outcome, _)| outcome);
+        let outcome = *outcomes.max_by_key(|outcome| votes(outcome))?;
+        let contribution = |party| self.contributed.get(&party);
+        let round = certificate::round(&self.setup, survivors, contribution, outcome.sum, None)?;
+        let body = certificate::single(&self.setup, round).ok()?;
+        let digest = body.digest();
+        let parties = &self.setup.manifest.parties;
+        let signed = self.certified.iter().filter(|(party, message)| {
+            let subject = Body::subject(&digest, **party);
+            message.body == digest && signed_by(parties, **party, &subject, &message.signature)
+        });
+        let same = self
+            .outcome_signatures
+            .iter()
+            .filter(|(_, o, _)| *o == outcome);
+        let same: BTreeMap<u16, [u8; 64]> =
+            same.map(|(p, _, signature)| (*p, *signature)).collect();
+        Some(Certificate {
+            signatures: signed
+                .map(|(party, message)| (*party, message.signature))
+                .collect(),
+            outcomes: vec![certificate::signatures(&same)],
+            body,
+            deployment: None,
+        })
     }
 
     /// Takes a frame of an authenticated party.
@@ -152,7 +198,7 @@ impl Coordinator {
             Kind::Check => Step::Check,
             Kind::Verdict => Step::Verdict,
             Kind::Survivors => Step::Survivors,
-            Kind::Reveal | Kind::Outcome => Step::Reveal,
+            Kind::Reveal | Kind::Outcome | Kind::Certificate => Step::Reveal,
         };
         // A coin may come while another holder's is waited for, a check while coins are relayed.
         if self.step > due || self.step == Step::Over {
@@ -163,7 +209,7 @@ impl Coordinator {
         }
         let by_holder = !matches!(
             signed.kind,
-            Kind::Contribution | Kind::Share | Kind::Check | Kind::Outcome
+            Kind::Contribution | Kind::Share | Kind::Check | Kind::Outcome | Kind::Certificate
         );
         if by_holder && !holds {
             return Err(Refusal::Unexpected("a holder's message of no holder"));
@@ -230,7 +276,15 @@ impl Coordinator {
                 out.push(relay(Recipient::AllBut(from)));
             }
             Kind::Outcome => {
+                let outcome = Outcome::decode(&signed.body)?;
                 self.outcomes.insert(from);
+                self.outcome_signatures
+                    .push((from, outcome, signed.signature));
+                out.push(relay(Recipient::AllBut(from)));
+            }
+            Kind::Certificate => {
+                let message = Certification::decode(&signed.body)?;
+                self.certified.insert(from, message);
                 out.push(relay(Recipient::AllBut(from)));
             }
         }
@@ -362,10 +416,12 @@ impl Coordinator {
                     signatures,
                 };
                 self.step = Step::Reveal;
-                request(Request::Reveal(certificate.encode()))
+                let frame = request(Request::Reveal(certificate.encode()));
+                self.certificate = Some(certificate);
+                frame
             }
             Step::Reveal => {
-                if self.outcomes.len() == everybody {
+                if self.outcomes.len() == everybody && self.certified.len() == everybody {
                     self.step = Step::Over;
                 } else if time_up {
                     if self.outcomes.is_empty() {

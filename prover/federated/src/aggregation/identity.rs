@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clearproof_shared::training::certificate::{Body, Deployment};
 use clearproof_shared::training::manifest::RosterEntry;
 use clearproof_shared::training::signed::{Kind, Signed};
 use ed25519_dalek::{Signer, SigningKey};
@@ -82,6 +83,18 @@ impl Identity {
             signature: self.signing.sign(&subject).to_bytes(),
             body,
         }
+    }
+
+    /// Signs the body of a training certificate, by its digest.
+    pub fn certify(&self, body: &[u8; 32], party: u16) -> [u8; 64] {
+        self.signing.sign(&Body::subject(body, party)).to_bytes()
+    }
+
+    /// Signs what this party compiled of the model that a training certificate names; `body` is the digest of the
+    /// certificate's body.
+    pub fn deploy(&self, body: &[u8; 32], mut deployment: Deployment) -> Deployment {
+        deployment.signature = self.signing.sign(&deployment.subject(body)).to_bytes();
+        deployment
     }
 
     pub(super) fn sealing(&self) -> &<Kem as hpke::Kem>::PrivateKey {

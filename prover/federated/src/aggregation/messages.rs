@@ -317,29 +317,31 @@ impl Reveal {
     }
 }
 
-/// What a party signs of the result.
-pub(super) struct Outcome {
-    /// SHA-256 of the survivor set.
-    pub(super) survivors: [u8; 32],
-    /// SHA-256 of the sum.
-    pub(super) sum: [u8; 32],
+// ----------------------------------------------------------------------------------- certificate
+
+/// A party's signature on the training certificate of the round.
+pub(super) struct Certification {
+    /// SHA-256 of the certificate's body, as the party made it.
+    pub(super) body: [u8; 32],
+    /// Its signature on it.
+    pub(super) signature: [u8; 64],
 }
 
-impl Outcome {
+impl Certification {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::default();
         out.array(2);
-        out.bytes(&self.survivors);
-        out.bytes(&self.sum);
+        out.bytes(&self.body);
+        out.bytes(&self.signature);
         out.finish()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let input = &mut Decoder::new(bytes);
-        fields(input, 2, "outcome")?;
+        fields(input, 2, "certification")?;
         let message = Self {
-            survivors: input.array_of_bytes("survivors digest")?,
-            sum: input.array_of_bytes("sum digest")?,
+            body: input.array_of_bytes("body digest")?,
+            signature: input.array_of_bytes("signature")?,
         };
         input.clone().finish()?;
         Ok(message)

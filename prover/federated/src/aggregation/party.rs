@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use clearproof_shared::artifact::FormatError;
+use clearproof_shared::training::certificate::{Body, Certificate, Round};
 use clearproof_shared::training::contribution::Contribution;
 use clearproof_shared::training::signed::{Kind, Signed, SignedError};
 use clearproof_shared::training::survivors::{SurvivorCertificate, SurvivorsError};
@@ -19,9 +20,12 @@ use zeroize::Zeroizing;
 
 use super::identity::Identity;
 use super::lanes::LanesError;
-use super::messages::{hash, CheckMessage, Digests, Frame, Request, ShareMessage, Verdict};
+use super::messages::{
+    hash, Certification, CheckMessage, Digests, Frame, Request, ShareMessage, Verdict,
+};
 use super::setup::Setup;
 use super::vectors::SecretVector;
+use crate::certificate;
 use crate::norm::NormError;
 
 /// What a party adds to the sum, on the manifest's grid.
@@ -189,6 +193,10 @@ pub struct Party {
     pub(super) aggregate: Option<Aggregate>,
     pub(super) outcomes: BTreeMap<u16, [u8; 64]>,
     pub(super) early_outcomes: Vec<Signed>,
+    /// SHA-256 of the certificate's body that this party signed.
+    pub(super) certified_body: Option<[u8; 32]>,
+    pub(super) certified: BTreeMap<u16, [u8; 64]>,
+    pub(super) early_certified: Vec<(u16, Certification)>,
     pub(super) blamed: BTreeMap<u16, Deed>,
     pub(super) aborted: Option<String>,
 }
@@ -247,6 +255,9 @@ impl Party {
             aggregate: None,
             outcomes: BTreeMap::new(),
             early_outcomes: vec![],
+            certified_body: None,
+            certified: BTreeMap::new(),
+            early_certified: vec![],
             blamed: BTreeMap::new(),
             aborted: None,
         };
@@ -289,6 +300,7 @@ impl Party {
             Kind::Verdict => self.on_verdict(&signed),
             Kind::Reveal => self.on_reveal(signed),
             Kind::Outcome => self.on_outcome(signed),
+            Kind::Certificate => self.on_certification(&signed),
             Kind::Ready | Kind::Survivors => Err(Refusal::Unexpected("it goes to the coordinator")),
         };
         if let Err(Refusal::Format(_)) = result {
@@ -311,6 +323,11 @@ impl Party {
                 Ok(vec![])
             }
         }
+    }
+
+    /// The round's setup.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
     }
 
     /// The sum, once it is checked.
@@ -336,6 +353,35 @@ impl Party {
     /// A contribution as it was received; all of them belong to the certificate.
     pub fn contribution(&self, party: u16) -> Option<&Contribution> {
         self.contributions.get(&party).map(|r| &r.contribution)
+    }
+
+    /// The round as a training certificate holds it; `after` is the digest of the model that it leads to.
+    pub fn certificate_round(&self, after: Option<[u8; 32]>) -> Option<Round> {
+        let aggregate = self.aggregate.as_ref()?;
+        let (certificate, sum) = (&aggregate.certificate, aggregate.digest);
+        certificate::round(
+            &self.setup,
+            certificate,
+            |p| self.contribution(p),
+            sum,
+            after,
+        )
+    }
+
+    /// The body of this round's own certificate.
+    pub(super) fn body(&self) -> Option<Body> {
+        let round = self.certificate_round(None)?;
+        certificate::single(&self.setup, round).ok()
+    }
+
+    /// The training certificate of this round alone, with the signatures that have come.
+    pub fn certificate(&self) -> Option<Certificate> {
+        Some(Certificate {
+            body: self.body()?,
+            outcomes: vec![certificate::signatures(&self.outcomes)],
+            signatures: certificate::signatures(&self.certified),
+            deployment: None,
+        })
     }
 
     // --------------------------------------------------------------------------- shared by the steps

@@ -7,12 +7,14 @@
 
 use clearproof_prover::prove::columns::combination;
 use clearproof_prover::prove::export::g1_from_ark;
+use clearproof_shared::training::certificate::{signed_by, Body};
+use clearproof_shared::training::outcome::Outcome;
 use clearproof_shared::training::signed::{Kind, Signed};
 use ff::Field;
 use halo2curves::bn256::{Fr, G1Affine, G1};
 use sha2::{Digest, Sha256};
 
-use super::messages::Outcome;
+use super::messages::Certification;
 use super::party::{Aggregate, Deed, Party, Refusal};
 use super::setup::Setup;
 use super::sharing::weights;
@@ -87,7 +89,48 @@ impl Party {
                 self.outcomes.insert(early.party, early.signature);
             }
         }
-        vec![super::messages::Frame::Signed(signed).encode()]
+        let outcome = super::messages::Frame::Signed(signed).encode();
+        [Some(outcome), self.certify()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Signs the training certificate of this round, as this party saw it.
+    fn certify(&mut self) -> Option<Vec<u8>> {
+        let body = self.body()?.digest();
+        let certification = Certification {
+            body,
+            signature: self.identity.certify(&body, self.me),
+        };
+        self.certified_body = Some(body);
+        self.certified.insert(self.me, certification.signature);
+        for (party, early) in std::mem::take(&mut self.early_certified) {
+            self.take_certification(party, &early);
+        }
+        Some(self.sign(Kind::Certificate, certification.encode()))
+    }
+
+    pub(super) fn on_certification(&mut self, signed: &Signed) -> Result<Vec<Vec<u8>>, Refusal> {
+        let certification = Certification::decode(&signed.body)?;
+        match self.certified_body {
+            None => self.early_certified.push((signed.party, certification)),
+            Some(own) if own == certification.body => {
+                self.take_certification(signed.party, &certification);
+            }
+            Some(_) => return Err(Refusal::Unexpected("another certificate than the own one")),
+        }
+        Ok(vec![])
+    }
+
+    fn take_certification(&mut self, party: u16, certification: &Certification) {
+        let parties = &self.setup.manifest.parties;
+        let subject = Body::subject(&certification.body, party);
+        if self.certified_body == Some(certification.body)
+            && signed_by(parties, party, &subject, &certification.signature)
+        {
+            self.certified.insert(party, certification.signature);
+        }
     }
 
     fn outcome_body(&self) -> Option<Vec<u8>> {

@@ -19,7 +19,7 @@ pub mod snarkjs;
 pub mod statement;
 
 use ark_bn254::{Bn254, Fr};
-use ark_ff::{PrimeField, UniformRand};
+use ark_ff::UniformRand;
 use ark_groth16::Groth16;
 use ark_relations::gr1cs::{
     ConstraintSystem, ConstraintSystemRef, OptimizationGoal, SynthesisError, SynthesisMode,
@@ -27,7 +27,6 @@ use ark_relations::gr1cs::{
 };
 use clearproof_shared::groth16::{Encoding, VerifyingKey};
 use rand_core::{CryptoRng, RngCore};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroize;
 
@@ -101,13 +100,7 @@ impl From<SynthesisError> for StatementError {
     }
 }
 
-/// The scalar that binds a proof to its place: SHA-256 of the bytes, without the top byte.
-pub fn context(bytes: &[u8]) -> Fr {
-    let mut hash = Sha256::new();
-    hash.update(b"clearproof groth16 context 1");
-    hash.update(bytes);
-    Fr::from_le_bytes_mod_order(&hash.finalize()[..31])
-}
+pub use clearproof_shared::groth16::context;
 
 /// A constraint system in proving or set-up mode.
 pub(crate) fn synthesize(

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use clearproof_prover::prove::columns::ColumnBases;
 use clearproof_prover::prove::linked::LinkedKey;
 use clearproof_shared::artifact::key::VerifyingKey;
+use clearproof_shared::encoding::g1_to_bytes;
 use clearproof_shared::training::contribution::Contribution;
 use clearproof_shared::training::manifest::Manifest;
 use clearproof_shared::training::norm;
@@ -107,6 +108,12 @@ impl NormKey {
     /// The verifying key.
     pub fn verifying_key(&self) -> &VerifyingKey {
         self.key.key()
+    }
+
+    /// The vector generators, uncompressed, as certificates carry them.
+    pub fn generators(&self) -> Vec<u8> {
+        let points = self.prepared.generators().points();
+        points.iter().flat_map(g1_to_bytes).collect()
     }
 
     /// Bits of a coordinate of the update and of the noise.

@@ -7,7 +7,8 @@
 //! 4. Source: Kairouz, Liu, Steinke, "The distributed discrete Gaussian mechanism", ICML 2021, theorem 1
 //!    and lemma; SOUNDNESS conditions 22, 24 and 25.
 
-use std::f64::consts::PI;
+use clearproof_shared::training::terms::slack;
+pub use clearproof_shared::training::terms::{Slack, LEAST_SHARE_SIGMA, LEAST_TOTAL_SIGMA};
 
 use super::discrete_gaussian::DiscreteGaussian;
 use super::{positive, Adjacency, PrivacyError};
@@ -88,41 +89,12 @@ impl NoisePlan {
     }
 
     /// What is added to the privacy parameters of one release of `coordinates` integers because the noise is a
-    /// sum of discrete Gaussians.
-    ///
-    /// `epsilon`: twice d tau, `tau = 10 sum_{k=1}^{m-1} exp(-2 pi^2 sigma_i^2 k / (k + 1))` being the largest log-ratio
-    /// of a sum of m discrete Gaussians and one discrete Gaussian, per coordinate. `delta`: the difference
-    /// between the sum over integers and the integral of a hockey stick across a kink of slope
-    /// `pdf / (z sigma)`, at most `1 / (8 sqrt(2 pi) z sigma^2)`.
+    /// sum of discrete Gaussians, as [`clearproof_shared::training::terms::slack`] has it.
     pub fn slack(&self, coordinates: usize) -> Slack {
-        let variance = self.share.sigma().powi(2);
-        let terms = (1..self.honest).map(|k| {
-            let k = f64::from(k);
-            (-2.0 * PI * PI * variance * k / (k + 1.0)).exp()
-        });
-        let tau = 10.0 * terms.sum::<f64>();
-        let total = self.noise_multiplier * self.sensitivity;
-        let kink = 1.0 / (8.0 * (2.0 * PI).sqrt() * self.noise_multiplier * total * total);
-        Slack {
-            epsilon: 2.0 * tau * coordinates as f64,
-            delta: kink,
-        }
+        let (z, sensitivity) = (self.noise_multiplier, self.sensitivity);
+        slack(self.share.sigma(), self.honest, z, sensitivity, coordinates)
     }
 }
-
-/// Added to the parameters of the ideal mechanism.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slack {
-    /// Added to epsilon.
-    pub epsilon: f64,
-    /// Added to delta.
-    pub delta: f64,
-}
-
-/// Least standard deviation of one party's noise, grid units.
-pub const LEAST_SHARE_SIGMA: f64 = 4.0;
-/// Least standard deviation of the honest survivors' noise, grid units.
-pub const LEAST_TOTAL_SIGMA: f64 = 256.0;
 
 #[cfg(test)]
 mod tests {

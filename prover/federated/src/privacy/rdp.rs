@@ -9,6 +9,8 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
 
+use clearproof_shared::training::renyi::{log_add, log_moment};
+
 use super::accountant::Mechanism;
 
 /// The least bound over the orders, in nats.
@@ -30,28 +32,13 @@ pub fn divergence(noise_multiplier: f64, sampling_rate: f64, order: f64) -> f64 
         return order / (2.0 * z * z);
     }
     let log_a = match order.fract() == 0.0 && order < 2048.0 {
-        true => log_a_integer(z, q, order as u32),
+        true => log_moment(z, q, order as u32),
         false => log_a_fractional(z, q, order),
     };
     (log_a / (order - 1.0)).max(0.0)
 }
 
-/// `A = sum_k binom(a, k) (1 - q)^(a - k) q^k exp((k^2 - k) / (2 z^2))`.
-fn log_a_integer(z: f64, q: f64, order: u32) -> f64 {
-    let mut log_binomial = 0.0;
-    let mut sum = f64::NEG_INFINITY;
-    for k in 0..=order {
-        if k > 0 {
-            log_binomial += (f64::from(order - k + 1) / f64::from(k)).ln();
-        }
-        let (k, rest) = (f64::from(k), f64::from(order - k));
-        let term = log_binomial + k * q.ln() + rest * (-q).ln_1p() + (k * k - k) / (2.0 * z * z);
-        sum = log_add(sum, term);
-    }
-    sum
-}
-
-/// The same for any order: the binomial series on both sides of the point where both densities are equal.
+/// log A at any order: the binomial series on both sides of the point where both densities are equal.
 fn log_a_fractional(z: f64, q: f64, order: f64) -> f64 {
     let middle = z * z * (1.0 / q - 1.0).ln() + 0.5;
     let (mut below, mut above) = (
@@ -83,14 +70,6 @@ fn log_a_fractional(z: f64, q: f64, order: f64) -> f64 {
     }
     let (added, subtracted) = (log_add(below.0, above.0), log_add(below.1, above.1));
     added + (-(subtracted - added).exp()).ln_1p()
-}
-
-fn log_add(a: f64, b: f64) -> f64 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY {
-        return high;
-    }
-    high + (low - high).exp().ln_1p()
 }
 
 /// `log erfc(x)`, by its asymptotic series where erfc underflows.

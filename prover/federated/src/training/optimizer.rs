@@ -75,6 +75,29 @@ impl Optimizer {
         })
     }
 
+    /// Takes over the state of another optimizer of this rule and length.
+    ///
+    /// # Errors
+    /// [`TrainingError::Parameters`] for another length; [`TrainingError::Setting`] for another rule.
+    pub fn restore(&mut self, saved: Self) -> Result<(), TrainingError> {
+        let same = saved.rule == self.rule;
+        setting(
+            same,
+            "rule of the checkpoint",
+            f64::NAN,
+            "the one that the settings name",
+        )?;
+        let lengths = [
+            (self.first.len(), saved.first.len()),
+            (self.second.len(), saved.second.len()),
+        ];
+        if let Some((expected, got)) = lengths.into_iter().find(|(own, other)| own != other) {
+            return Err(TrainingError::Parameters { expected, got });
+        }
+        *self = saved;
+        Ok(())
+    }
+
     /// One step.
     ///
     /// # Errors

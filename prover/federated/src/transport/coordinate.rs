@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clearproof_prover::prove::columns::ColumnBases;
 use clearproof_shared::encoding::hex;
+use clearproof_shared::training::certificate::Certificate;
 use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, Semaphore};
@@ -37,6 +38,15 @@ struct Core {
     serving: Vec<u64>,
     since: Instant,
     step: Step,
+}
+
+/// How a round ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With a sum, and a certificate of it where enough was seen for one.
+    Summed(Box<Option<Certificate>>),
+    /// Without a sum, for this reason.
+    Failed(String),
 }
 
 struct Shared {
@@ -73,7 +83,7 @@ impl Shared {
     }
 }
 
-/// Relays a round until it is over, and gives the reason where it ended without a sum. Called again after a crash, it
+/// Relays a round until it is over, and gives the training certificate, or the reason where it ended without a sum. Called again after a crash, it
 /// goes on. `step_timeout` ends a step that parties let wait.
 ///
 /// # Errors
@@ -83,7 +93,7 @@ pub async fn coordinate(
     listener: TcpListener,
     step_timeout: Duration,
     log: Box<dyn Fn(&str) + Send + Sync>,
-) -> Result<Option<String>, TransportError> {
+) -> Result<Ended, TransportError> {
     let folder = Folder::open(folder)?;
     let bases = ColumnBases::transparent(folder.manifest.log_rows);
     let setup = Arc::new(Setup::new(folder.manifest.clone(), bases)?);
@@ -149,7 +159,10 @@ pub async fn coordinate(
                     let since = *over.get_or_insert_with(Instant::now);
                     let idle = slots.available_permits() == 4 * parties;
                     if since.elapsed() > FAREWELL || (idle && since.elapsed() > FAREWELL / 5) {
-                        return Ok(core.coordinator.failure().map(str::to_owned));
+                        return Ok(match core.coordinator.failure() {
+                            Some(reason) => Ended::Failed(reason.to_owned()),
+                            None => Ended::Summed(Box::new(core.coordinator.certificate())),
+                        });
                     }
                 } else if core.since.elapsed() > step_timeout {
                     core.journal.append(TIME_UP, &[])?;

@@ -17,6 +17,8 @@ use thiserror::Error;
 
 use crate::aggregation::party::BeginError;
 use crate::aggregation::setup::SetupError;
+use crate::privacy::budget::BudgetError;
+use crate::privacy::PrivacyError;
 
 /// Why a process stops.
 #[derive(Debug, Error)]
@@ -42,6 +44,12 @@ pub enum TransportError {
     /// The update.
     #[error(transparent)]
     Begin(#[from] BeginError),
+    /// The privacy budget.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// The privacy terms of the manifest.
+    #[error(transparent)]
+    Terms(#[from] PrivacyError),
     /// The other side speaks otherwise.
     #[error("the other side is refused: {0}")]
     Protocol(&'static str),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clearproof_prover::prove::columns::ColumnBases;
+use clearproof_shared::training::manifest::Manifest;
+use clearproof_shared::training::terms::Terms;
 use rand_core::{CryptoRng, RngCore};
 use rustls::pki_types::ServerName;
 use sha2::{Digest, Sha256};
@@ -19,12 +21,17 @@ use super::wire::{read_frame, write_frame, Greeting};
 use super::TransportError;
 use crate::aggregation::party::{Party, Update};
 use crate::aggregation::setup::Setup;
+use crate::certificate;
+use crate::privacy::budget::{Budget, BudgetError};
 
 /// Longest wait between attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
+/// The budget in a party's folder.
+const BUDGET: &str = "budget.json";
 
-/// Takes part in a round until it is over; called again after a crash, it goes on.
+/// Takes part in a round until it is over; called again after a crash, it goes on. Where the manifest promises
+/// privacy, the round is debited from the budget in `budget` (else from the folder's own) before anything is dealt.
 ///
 /// # Errors
 /// [`TransportError`]; after [`TransportError::TimedOut`] the round can be gone on with.
@@ -32,6 +39,7 @@ pub async fn participate(
     folder: &Path,
     address: &str,
     update: &Update,
+    budget: Option<&Path>,
     timeout: Duration,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Party, TransportError> {
@@ -39,6 +47,8 @@ pub async fn participate(
     let bases = ColumnBases::transparent(folder.manifest.log_rows);
     let setup = Arc::new(Setup::new(folder.manifest.clone(), bases)?);
     let connector = TlsConnector::from(Arc::new(client(&folder.material)?));
+    let own = folder.path().join(BUDGET);
+    debit(&folder.manifest, budget.unwrap_or(&own))?;
     // 1. The seed, bound to the update; then everything that was taken before.
     let seed = seed(&folder, update, rng)?;
     let (mut party, mut outbox) =
@@ -77,6 +87,18 @@ pub async fn participate(
             (2 * pause).min(MAX_PAUSE)
         };
         tokio::time::sleep(pause.min(left)).await;
+    }
+}
+
+/// Debits the round, once; what aborts stays debited (SOUNDNESS 23).
+fn debit(manifest: &Manifest, path: &Path) -> Result<(), TransportError> {
+    let terms = Terms::of(manifest).map_err(|e| TransportError::file(path, e))?;
+    let Some(terms) = terms else { return Ok(()) };
+    let mut budget = Budget::open(path, certificate::target(&terms)?)?;
+    match budget.debit(certificate::debit(manifest, &terms)?) {
+        // Gone on with: its seed is bound to the same update and noise.
+        Ok(_) | Err(BudgetError::Repeated(_)) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -147,6 +147,11 @@ impl Folder {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A file of this round, by the manifest's digest.
     pub fn state(&self, name: &str) -> PathBuf {
         let digest = clearproof_shared::encoding::hex(&self.manifest.digest()[..8]);
