@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clearproof_federated::privacy::accountant::{noise_multiplier, Mechanism};
+use clearproof_federated::privacy::PrivacyError;
 use clearproof_prover::onnx::BatchDimension;
 
 /// Proves that a machine-learning decision was made by a committed private model on a committed input.
@@ -114,6 +116,63 @@ pub(crate) enum Federated {
     Party(PartyArguments),
     /// Sum random updates among parties in this process, and show what it costs each
     Simulate(Simulate),
+    /// Check a training certificate
+    Verify(VerifyTraining),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyTraining {
+    /// The training certificate
+    pub(crate) certificate: PathBuf,
+    /// The parties that you know: the roster.json that `provision` wrote
+    #[arg(long, value_name = "FILE")]
+    pub(crate) roster: Option<PathBuf>,
+    /// Evidence of decisions that should be by the certificate's model
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Vec<PathBuf>,
+    /// A verifier.bin that you trust, for the evidence
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Vec<PathBuf>,
+    /// Accept keys and reference strings of set-ups whose secrets somebody may know
+    #[arg(long)]
+    pub(crate) allow_insecure_setup: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What privacy a training promises.
+#[derive(Debug, Args)]
+pub(crate) struct PrivacyArguments {
+    /// Promise (epsilon, delta)-differential privacy of records
+    #[arg(long, value_name = "E")]
+    pub(crate) epsilon: Option<f64>,
+    /// Probability that the loss is above epsilon
+    #[arg(long, value_name = "D", default_value_t = 1e-5, requires = "epsilon")]
+    pub(crate) delta: f64,
+    /// Probability with which a record is in a round
+    #[arg(long, value_name = "Q", default_value_t = 1.0, requires = "epsilon")]
+    pub(crate) sampling_rate: f64,
+    /// Noise's standard deviation over the sensitivity; the least that keeps the promise if left out
+    #[arg(long, value_name = "Z", requires = "epsilon")]
+    pub(crate) noise_multiplier: Option<f64>,
+}
+
+impl PrivacyArguments {
+    /// One release; calibrated for so many of them where no noise multiplier is given.
+    pub(crate) fn mechanism(&self, rounds: u32) -> Result<Mechanism, PrivacyError> {
+        let z = match (self.noise_multiplier, self.epsilon) {
+            (Some(z), _) => z,
+            // A little of both is left for the slack of the discrete noise.
+            (None, epsilon) => noise_multiplier(
+                epsilon.unwrap_or(1.0) * 0.999,
+                self.delta * 0.99,
+                self.sampling_rate,
+                rounds,
+            )?,
+        };
+        Mechanism::new(z, self.sampling_rate, 1)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -151,6 +210,14 @@ pub(crate) struct Provision {
     /// Number of the round
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) round: u64,
+    #[command(flatten)]
+    pub(crate) privacy: PrivacyArguments,
+    /// What one record adds at most, L2, grid units; the clip norm if left out
+    #[arg(long, value_name = "C", requires = "epsilon")]
+    pub(crate) record_clip: Option<f64>,
+    /// Parties that may drop out without the noise falling below what is promised
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) dropouts: u16,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +230,9 @@ pub(crate) struct Coordinate {
     /// Seconds that parties may let a step wait
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) step_timeout_s: u64,
+    /// Training certificate to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -181,6 +251,12 @@ pub(crate) struct PartyArguments {
     /// Seconds until it gives up; the same command goes on later
     #[arg(long, value_name = "S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) timeout_s: u64,
+    /// The privacy budget of this party's data; budget.json in its folder if left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) budget: Option<PathBuf>,
+    /// Training certificate to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +279,20 @@ pub(crate) struct Simulate {
     /// Parties, the last ones, that fall silent after contributing
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) dropouts: u16,
+    /// Rounds, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rounds: u32,
+    #[command(flatten)]
+    pub(crate) privacy: PrivacyArguments,
+    /// Folder of the parties' privacy budgets; kept nowhere if left out
+    #[arg(long, value_name = "DIR", requires = "epsilon")]
+    pub(crate) budget: Option<PathBuf>,
+    /// Prove that updates and noise are within their bounds
+    #[arg(long)]
+    pub(crate) norm_proofs: bool,
+    /// Folder to write the training certificate and the roster to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

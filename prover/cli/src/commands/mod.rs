@@ -39,7 +39,7 @@ pub(crate) fn dispatch(command: &Command) -> Result<u8, anyhow::Error> {
         Command::Worker(arguments) => worker::worker(arguments),
         Command::Demo(arguments) => demo::demo(arguments),
         Command::Bench(arguments) => bench::bench(arguments),
-        Command::Federated(arguments) => federated::federated(arguments),
+        Command::Federated(arguments) => return federated::federated(arguments),
         Command::Audit(arguments) => return audit::audit(arguments),
         Command::Ceremony(arguments) => ceremony::ceremony(arguments),
     }

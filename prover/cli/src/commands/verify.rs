@@ -186,19 +186,10 @@ pub(super) fn gravest(reports: &[Report]) -> Verdict {
 /// The report as people read it.
 pub(super) fn to_text(report: &Report) -> String {
     let mut text = format!("{}\n", report.file);
-    for check in &report.checks {
-        text += &format!(
-            "  {:<8}{:<18}{:>8.1} ms  {}",
-            outcome(check.outcome),
-            check.name,
-            check.milliseconds,
-            check.inputs
-        );
-        if !check.reason.is_empty() {
-            text += &format!(": {}", check.reason);
-        }
-        text.push('\n');
-    }
+    report
+        .checks
+        .iter()
+        .for_each(|check| text += &check_line(check));
     if !report.records.is_empty() {
         text += "  decisions\n";
         for record in report.records.iter().take(MOST_RECORDS) {
@@ -220,6 +211,21 @@ pub(super) fn to_text(report: &Report) -> String {
     text + &format!("  verdict: {}\n", words(report.verdict))
 }
 
+/// A check as people read it.
+pub(super) fn check_line(check: &Check) -> String {
+    let reason = match &check.reason[..] {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    format!(
+        "  {:<8}{:<18}{:>8.1} ms  {}{reason}\n",
+        outcome(check.outcome),
+        check.name,
+        check.milliseconds,
+        check.inputs
+    )
+}
+
 fn record_line(record: &Record) -> String {
     let metadata = match &record.metadata {
         ShownMetadata::Text(text) => text.clone(),
@@ -233,14 +239,14 @@ fn record_line(record: &Record) -> String {
     line.trim_end().to_owned()
 }
 
-fn words(verdict: Verdict) -> &'static str {
+pub(super) fn words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Unknown => "cannot tell",
         other => key(other),
     }
 }
 
-fn key(verdict: Verdict) -> &'static str {
+pub(super) fn key(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Valid => "valid",
         Verdict::Invalid => "invalid",
@@ -269,7 +275,7 @@ fn to_json(report: &Report) -> Value {
     })
 }
 
-fn check_json(check: &Check) -> Value {
+pub(super) fn check_json(check: &Check) -> Value {
     json!({
         "name": check.name, "inputs": check.inputs, "result": outcome(check.outcome), "reason": check.reason,
         "milliseconds": check.milliseconds, "offline": check.offline,
