@@ -186,6 +186,65 @@ test("a reload in the middle of a judgement leaves a page that works, with its p
     assert.equal((await auditor.check(desk.firstVisit)).verdict, "valid");
   }));
 
+test("with files kept, a reload in the middle goes on, and unticking removes them", () =>
+  asAuditor(async (auditor) => {
+    const { page } = auditor;
+    await auditor.pin(desk.first);
+    await auditor.pin(desk.logKey);
+    await page.check("#keep-files");
+    const bytes = logFile(logSigner("middle.example/log"), 20_000, { name: "m", by: "b", note: "" });
+    await page.setInputFiles("#evidence-input", [
+      { name: "long", mimeType: "", buffer: bytes },
+      { name: "visit", mimeType: "", buffer: desk.firstVisit.bytes },
+    ]);
+    await page.waitForSelector('#keep-files[data-kept="2"]');
+    await page.reload();
+    await page.waitForSelector("html[data-ready]");
+    await page.waitForSelector('[data-file-verdict="valid"]', { timeout: 60_000 });
+    assert.deepEqual(await page.locator(".files .file-name").allTextContents(), ["long", "visit"]);
+    // The newest files are kept in place of the others.
+    assert.equal((await auditor.check(desk.firstVisit)).verdict, "valid");
+    await page.waitForSelector('#keep-files[data-kept="1"]');
+    await page.uncheck("#keep-files");
+    await page.waitForSelector('#keep-files[data-kept="0"]');
+    await page.reload();
+    await page.waitForSelector("html[data-ready]");
+    assert.equal(await page.isChecked("#keep-files"), false);
+    assert.equal(await page.locator("[data-verdict], .progress").count(), 0);
+    assert.equal(await page.evaluate(() => new Promise((resolve) => {
+      const opening = indexedDB.open("clearproof-portal");
+      opening.onsuccess = () => {
+        const counting = opening.result.transaction("files").objectStore("files").count();
+        counting.onsuccess = () => { resolve(counting.result); };
+      };
+    })), 0);
+  }));
+
+test("files that the browser has no room for are judged, and said not to be kept", () =>
+  asAuditor(async (auditor) => {
+    const { page } = auditor;
+    await page.evaluate(() => {
+      /** @type {(this: IDBObjectStore, value: unknown, key?: IDBValidKey) => unknown} */
+      const add = Reflect.get(IDBObjectStore.prototype, "add");
+      /** @this {IDBObjectStore} @param {unknown} value @param {IDBValidKey} [key] */
+      function full(value, key) {
+        if (this.name === "files") {
+          throw new DOMException("full", "QuotaExceededError");
+        }
+        return add.call(this, value, key);
+      }
+      Reflect.set(IDBObjectStore.prototype, "add", full);
+    });
+    await auditor.pin(desk.first);
+    await page.check("#keep-files");
+    assert.equal((await auditor.check(desk.firstVisit)).verdict, "unknown");
+    await page.getByText("The browser has no room for these files").waitFor();
+    await page.reload();
+    await page.waitForSelector("html[data-ready]");
+    assert.equal(await page.locator("#trust-list li").count(), 1);
+    assert.equal(await page.locator("[data-verdict]").count(), 0);
+  }));
+
 test("a judgement can be cancelled", () =>
   asAuditor(async (auditor) => {
     const bytes = logFile(logSigner("middle.example/log"), 20_000, { name: "m", by: "b", note: "" });

@@ -1,4 +1,6 @@
-/** What the browser keeps between visits: pinned files and keys, and the checkpoints that were seen. */
+/** What the browser keeps between visits: pinned files and keys, checkpoints that were seen, and files if that is wanted. */
+
+import type { GivenFile } from "../worker/messages.js";
 
 /** A pinned `verifier.bin`. What its bytes say is read from them anew at each start. */
 export interface StoredBundle {
@@ -28,6 +30,7 @@ export interface SeenCheckpoint {
 
 const PINS = "pinned";
 const CHECKPOINTS = "checkpoints";
+const FILES = "files";
 
 export class Database {
   #database: IDBDatabase | undefined;
@@ -36,12 +39,21 @@ export class Database {
   static async open(): Promise<Database> {
     const opened = new Database();
     try {
-      const request = indexedDB.open("clearproof-portal", 1);
-      request.addEventListener("upgradeneeded", () => {
-        request.result.createObjectStore(PINS, { keyPath: ["kind", "id"] });
-        request.result.createObjectStore(CHECKPOINTS, { keyPath: ["origin", "size", "root"] });
+      const request = indexedDB.open("clearproof-portal", 2);
+      request.addEventListener("upgradeneeded", ({ oldVersion }) => {
+        if (oldVersion < 1) {
+          request.result.createObjectStore(PINS, { keyPath: ["kind", "id"] });
+          request.result.createObjectStore(CHECKPOINTS, { keyPath: ["origin", "size", "root"] });
+        }
+        request.result.createObjectStore(FILES, { autoIncrement: true });
       });
-      opened.#database = await settled(request);
+      const database = await settled(request);
+      // A later version of the page in another tab must not wait for this one.
+      database.addEventListener("versionchange", () => {
+        database.close();
+        opened.#database = undefined;
+      });
+      opened.#database = database;
     } catch {
       opened.#database = undefined;
     }
@@ -77,6 +89,32 @@ export class Database {
     await this.#run(CHECKPOINTS, "readwrite", (store) => store.clear());
   }
 
+  /** Kept files, in their order. */
+  async files(): Promise<GivenFile[]> {
+    return (await this.#all(FILES)).filter(isFile);
+  }
+
+  /** Keeps these files in place of others, all or none; false where there is no room. */
+  async putFiles(files: readonly GivenFile[]): Promise<boolean> {
+    if (this.#database === undefined) {
+      return files.length === 0;
+    }
+    try {
+      const transaction = this.#database.transaction(FILES, "readwrite");
+      const store = transaction.objectStore(FILES);
+      store.clear();
+      for (const { name, blob } of files) {
+        store.add({ name, blob });
+      }
+      await completed(transaction);
+      return true;
+    } catch {
+      // What was kept before is another judgement's: nothing is better than that.
+      await this.#run(FILES, "readwrite", (store) => store.clear());
+      return false;
+    }
+  }
+
   async #all(name: string): Promise<unknown[]> {
     return (await this.#run(name, "readonly", (store) => store.getAll() as IDBRequest<unknown[]>)) ?? [];
   }
@@ -102,6 +140,10 @@ function isPin(value: unknown): value is StoredPin {
   return value.kind === "log" || value.kind === "witness";
 }
 
+function isFile(value: unknown): value is GivenFile {
+  return typeof value === "object" && value !== null && "name" in value && typeof value.name === "string" && "blob" in value && value.blob instanceof Blob;
+}
+
 function isCheckpoint(value: unknown): value is SeenCheckpoint {
   const texts = ["origin", "size", "root"] as const;
   return (
@@ -111,6 +153,19 @@ function isCheckpoint(value: unknown): value is SeenCheckpoint {
     "seenMs" in value &&
     typeof value.seenMs === "number"
   );
+}
+
+function completed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.addEventListener("complete", () => {
+      resolve();
+    });
+    for (const name of ["abort", "error"] as const) {
+      transaction.addEventListener(name, () => {
+        reject(transaction.error ?? new Error("the browser's store failed"));
+      });
+    }
+  });
 }
 
 function settled<T>(request: IDBRequest<T>): Promise<T> {

@@ -42,9 +42,13 @@ export class Session {
   readonly #before: SeenCheckpoint[] = [];
   #newest = 0;
 
-  constructor(desk: DeskClient, database: Database) {
+  /** Told of the files at hand. */
+  readonly #given: (files: readonly GivenFile[]) => void;
+
+  constructor(desk: DeskClient, database: Database, given: (files: readonly GivenFile[]) => void) {
     this.#desk = desk;
     this.#database = database;
+    this.#given = given;
   }
 
   async restore(): Promise<void> {
@@ -72,6 +76,7 @@ export class Session {
     this.#newest += 1;
     const own = this.#newest;
     this.files = files;
+    this.#given(files);
     this.progress = { done: 0, total: files.length, bytes: 0 };
     try {
       const { summaries, milliseconds, facets } = await this.#desk.ask("judge", { files }, (progress) => {
