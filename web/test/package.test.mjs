@@ -82,6 +82,12 @@ for (const entry of ENTRIES) {
   });
 }
 
+test("a worker of a page's own is refused in Node, and what starts none is told by its code", async () => {
+  const { createVerifier } = await packed.load("worker");
+  const none = () => { throw new Error("no worker"); };
+  await assert.rejects(createVerifier({ trust: [], worker: none }), { name: "VerificationError", code: "worker-unavailable" });
+});
+
 /** What a page's program is made of: the story on vectors that the page's host serves. */
 function program(/** @type {string} */ entry) {
   const names = loadVectors().map(({ name }) => name);
@@ -183,6 +189,36 @@ describe("in Chromium", () => {
       assert.deepEqual(await told(`${folder}/dist/index.html`), EXPECTED);
     });
   }
+
+  test("a page that forbids workers from text starts them from the script of the package, bundled by Vite", async () => {
+    const root = join(packed.folder, "vite-own-worker");
+    mkdirSync(root);
+    // The page's policy: scripts and workers from its own host alone.
+    const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
+    writeFileSync(join(root, "index.html"), `<!doctype html><meta http-equiv="Content-Security-Policy" content="${policy}"><title>t</title><script type="module" src="/main.mjs"></script>`);
+    writeFileSync(join(root, "main.mjs"), `
+      import script from "@clearproof/verifier/worker-script.js?url";
+      ${program("@clearproof/verifier").replace("./story.mjs", "../story.mjs").replace("story(verifier, vectors, groth16)", "story(entry, vectors, groth16, { worker })").replace("const told =", `
+        const worker = () => { globalThis.started = (globalThis.started ?? 0) + 1; return new Worker(script); };
+        globalThis.refused = await verifier.createVerifier({ trust: [] }).then(() => "a worker from text", (error) => error.code);
+        const entry = { ...verifier, verifyGroth16: async (...question) => {
+          const one = await verifier.createVerifier({ trust: [], worker });
+          return one.verifyGroth16(...question).finally(() => { one.close(); });
+        } };
+        const told =`)}
+    `);
+    await vite({ root, base: "./", configFile: false, logLevel: "warn", build: { target: "es2023", chunkSizeWarningLimit: 2000 } });
+    const page = await browser.newPage();
+    /** @type {string[]} */
+    const workers = [];
+    page.on("worker", (worker) => workers.push(worker.url()));
+    await page.goto(`${origin}/vite-own-worker/dist/index.html`);
+    await page.waitForFunction(() => Reflect.get(globalThis, "told") !== undefined, undefined, { timeout: 60_000 });
+    const state = await page.evaluate(() => ["told", "refused", "started"].map((name) => /** @type {unknown} */ (Reflect.get(globalThis, name))));
+    await page.close();
+    assert.deepEqual(state.slice(0, 2), [EXPECTED, "worker-unavailable"]);
+    assert.ok(Number(state[2]) > 8 && workers.filter((url) => url.startsWith(`${origin}/vite-own-worker/dist/assets/worker-script-`)).length === state[2], workers.join());
+  });
 
   test("a page is not blocked: it draws while a large batch is checked", async () => {
     const page = await browser.newPage();

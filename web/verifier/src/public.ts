@@ -1,5 +1,6 @@
 /** What every entry exports beside its own `createVerifier` and `verifyGroth16`. */
 
+export type { CreateVerifier, VerifyGroth16 } from "./entry.js";
 export { VerificationError, type VerificationErrorCode } from "./errors.js";
 export type { EvidenceFile, EvidenceSource } from "./input.js";
 export type {
