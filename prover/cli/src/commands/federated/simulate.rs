@@ -93,7 +93,7 @@ pub(super) fn simulate_rounds(arguments: &Simulate) -> Result<(), anyhow::Error>
     let bases = ColumnBases::transparent(arguments.log_rows);
     let plan = plan(arguments, &identities, holders, &bases)?;
     let preparation = start.elapsed();
-    let finished = run(arguments, &identities, plan, &bases, preparation)?;
+    let finished = run(arguments, &identities, &plan, &bases, preparation)?;
     if let Some(folder) = &arguments.out {
         let certificate = finished
             .certificate
@@ -196,7 +196,7 @@ fn plan(
 fn run(
     arguments: &Simulate,
     identities: &[Identity],
-    plan: Plan,
+    plan: &Plan,
     bases: &ColumnBases,
     preparation: Duration,
 ) -> Result<Finished, anyhow::Error> {
@@ -229,7 +229,7 @@ fn run(
         let setup = Setup::new(manifest, bases.clone()).map_err(|e| usage(&e))?;
         let setup = Arc::new(setup);
         let updates: Vec<Update> = (0..parties)
-            .map(|_| random_update(arguments, &plan))
+            .map(|_| random_update(arguments, plan))
             .collect();
         let seeds: Vec<[u8; 32]> = (0..parties)
             .map(|_| {
