@@ -162,9 +162,9 @@ fn plan(
             dropouts: arguments.dropouts.into(),
             colluders: 0,
         };
-        // Six standard deviations of a party's noise take half of the lane's width.
+        // Six standard deviations of a party's noise take half of the lane's width, and the sampler takes so many.
         let honest = f64::from(cohort.honest().map_err(|e| usage(&e))?).sqrt();
-        let widest = 2f64.powi(arguments.bits as i32 - 2) * honest / 6.0;
+        let widest = (2f64.powi(arguments.bits as i32 - 2) / 6.0).min(LARGEST_SIGMA) * honest;
         let clip = (widest / mechanism.noise_multiplier - root).floor();
         if clip < 1.0 {
             return Err(
@@ -432,4 +432,6 @@ fn report(
     }
 }
 
+/// Of one party's noise, grid units: the sampler's limit is 2^19.
+const LARGEST_SIGMA: f64 = 500_000.0;
 const CERTIFICATE: &str = "certificate.bin";
