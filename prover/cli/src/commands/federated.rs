@@ -81,9 +81,9 @@ fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
         None => template,
         Some(terms) => Manifest {
             // The noise is calibrated for so many: with fewer there is no sum.
-            minimum_honest: terms
-                .honest(&template)
-                .map_or(2, |honest| honest as u16)
+            minimum_honest: parties
+                .saturating_sub(arguments.dropouts)
+                .saturating_sub(arguments.colluders)
                 .max(2),
             terms: terms.encode(),
             ..template
