@@ -1,7 +1,7 @@
 //! Making a training certificate from rounds: what `clearproof_shared::training::certificate` describes.
 //!
 //! 1. Claim: honest parties of a round make the same body, byte for byte, so that their signatures are on one digest.
-//! 2. Steps: [`terms`] before the first round; each [`round`] from what a party saw; [`spent`] by both accountants;
+//! 2. Steps: [`terms()`] before the first round; each [`round`] from what a party saw; [`spent`] by both accountants;
 //!    each party signs the digest of the body it made itself.
 //! 3. Assumed: a party signs only a body that it made of its own view ([`crate::aggregation::party::Party`]).
 //! 4. Source: docs/federated.md, "The training certificate"; SOUNDNESS conditions 23 to 27.
