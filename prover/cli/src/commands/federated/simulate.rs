@@ -162,9 +162,9 @@ fn plan(
             dropouts: arguments.dropouts.into(),
             colluders: 0,
         };
-        // Six standard deviations of a party's noise take half of the lane's width, and the sampler takes so many.
+        // Six standard deviations of a party's noise stay within what norm proofs of whole limbs allow, and the sampler takes so many.
         let honest = f64::from(cohort.honest().map_err(|e| usage(&e))?).sqrt();
-        let widest = (2f64.powi(arguments.bits as i32 - 2) / 6.0).min(LARGEST_SIGMA) * honest;
+        let widest = (2f64.powi(arguments.bits as i32 - 5) / 6.0).min(LARGEST_SIGMA) * honest;
         let clip = (widest / mechanism.noise_multiplier - root).floor();
         if clip < 1.0 {
             return Err(
