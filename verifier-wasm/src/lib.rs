@@ -3,7 +3,8 @@
 //! 1. Claim: [`Verifier`] gives the reports that the command line gives on the same bytes. Bad evidence is a
 //!    report with verdict `invalid`; an exception is a defect of the verifier.
 //! 2. The shapes are in `types.d.ts`, which becomes part of the package's declarations.
-//! 3. Assumed: a global `performance.now`, which browsers, workers, Node and Deno have.
+//! 3. Training certificates take a third more code; they are in a module that is built with the feature `training`.
+//! 4. Assumed: a global `performance.now`, which browsers, workers, Node and Deno have.
 
 use clearproof_shared::artifact::bundle::Bundle;
 use clearproof_shared::artifact::key::{Scheme, VerifyingKey};
@@ -12,13 +13,18 @@ use clearproof_shared::encoding::hex;
 use clearproof_shared::groth16::{report::report, Encoding};
 use clearproof_shared::log::note::VerifierKey;
 use clearproof_shared::verify::srs::{recognise, Recognised};
-use clearproof_shared::verify::training::{verify_certificate, TrainingOptions};
 use clearproof_shared::verify::{Generators, Options, Verifier as SharedVerifier};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+
+// Native builds always have it, so that it is linted and documented.
+#[cfg(any(feature = "training", not(target_arch = "wasm32")))]
+mod training;
+#[cfg(any(feature = "training", not(target_arch = "wasm32")))]
+pub use training::{verify_training_certificate, TrainingReport};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("types.d.ts");
@@ -36,10 +42,6 @@ extern "C" {
     /// `Groth16Report`
     #[wasm_bindgen(typescript_type = "Groth16Report")]
     pub type Groth16Report;
-
-    /// `TrainingReport`
-    #[wasm_bindgen(typescript_type = "TrainingReport")]
-    pub type TrainingReport;
 
     #[wasm_bindgen(js_namespace = performance)]
     fn now() -> f64;
@@ -160,53 +162,6 @@ pub fn verify_groth16(key: &[u8], proof: &[u8], inputs: &[u8], arkworks: bool) -
         false => Encoding::Coordinates,
     };
     to_js(&report(key, proof, inputs, encoding, &now)).unchecked_into()
-}
-
-/// Checks a training certificate. `roster`: SHA-256 of the roster that the auditor knows, in hex; without it the
-/// verdict is at best "unknown". `evidence`: files with decisions that should be by the certificate's model.
-#[wasm_bindgen(js_name = verifyTrainingCertificate)]
-pub fn verify_training_certificate(
-    certificate: &[u8],
-    roster: Option<String>,
-    evidence: &Files,
-    allow_insecure_setup: bool,
-) -> TrainingReport {
-    let files: Vec<(&str, &[u8])> = evidence
-        .0
-        .iter()
-        .map(|(name, bytes)| (&**name, &**bytes))
-        .collect();
-    let options = Options {
-        allow_insecure_dev_srs: allow_insecure_setup,
-        clock: Some(&now),
-        ..Options::default()
-    };
-    let reports = SharedVerifier::default().verify_files(&files, &options);
-    let options = TrainingOptions {
-        // What is no digest is nobody's: nothing hashes to zeros.
-        roster: roster.map(|text| digest_from_hex(&text).unwrap_or_default()),
-        allow_insecure_setup,
-        evidence: files
-            .iter()
-            .map(|(_, bytes)| *bytes)
-            .zip(&reports)
-            .collect(),
-        clock: Some(&now),
-    };
-    to_js(&verify_certificate(certificate, &options)).unchecked_into()
-}
-
-fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != digest.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-        let digit = |c: u8| char::from(c).to_digit(16);
-        *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
-    }
-    Some(digest)
 }
 
 /// Reads a `verifier.bin` and says what pinning it pins.
