@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the browser verifier into web/verifier/src/pkg: wasm-pack, wasm-bindgen, then wasm-opt from npm.
+# Builds the browser verifier into web/verifier/src/pkg, and the one for training certificates beside it: wasm-pack, wasm-bindgen, then wasm-opt from npm.
 # Installs the tools that are missing (into $TARGET/tools), and does nothing when the result is
 # newer than its sources. `scripts/build-wasm.sh --force` builds anyway.
 set -eu
@@ -53,20 +53,26 @@ has_version wasm-bindgen "$bindgen_version" ||
 # 3. Build. Paths of this machine are kept out of the module, so that two machines get the same bytes.
 RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$root=clearproof"
 export RUSTFLAGS
-stage=$target/web-pkg
-rm -rf "$stage"
-CARGO_BUILD_JOBS=$jobs wasm-pack build verifier-wasm --mode no-install --target web --no-pack --no-opt \
-    --out-dir "$stage" --out-name clearproof_verifier --profile wasm -- --locked
 
-# 4. Shrink, then move the whole folder into place at once.
-node web/build/snip-panics.mjs "$stage/clearproof_verifier_bg.wasm" "$stage/clearproof_verifier_bg.wasm"
-"$wasm_opt" -Oz --one-caller-inline-max-function-size=200 --converge --strip-debug --strip-producers \
-    --enable-bulk-memory --enable-bulk-memory-opt --enable-mutable-globals --enable-nontrapping-float-to-int \
-    --enable-sign-ext --enable-multivalue --enable-reference-types --enable-extended-const \
-    "$stage/clearproof_verifier_bg.wasm" -o "$stage/clearproof_verifier_bg.opt.wasm"
-mv "$stage/clearproof_verifier_bg.opt.wasm" "$stage/clearproof_verifier_bg.wasm"
-rm -f "$stage/.gitignore"
-printf '%s\n' "$stamp" >"$stage/.stamp"
-rm -rf "$pkg"
-cp -R "$stage" "$pkg"
-echo "build-wasm: $(wc -c <"$pkg/clearproof_verifier_bg.wasm") bytes"
+# What browsers load: the verifier, and apart from it the one that knows training certificates too.
+make_module() { # name, folder of the result, features
+    stage=$target/web-pkg/$1
+    rm -rf "$stage"
+    CARGO_BUILD_JOBS=$jobs wasm-pack build verifier-wasm --mode no-install --target web --no-pack --no-opt \
+        --out-dir "$stage" --out-name "$1" --profile wasm -- --locked --features "$3"
+    # Shrink, then move the whole folder into place at once.
+    node web/build/snip-panics.mjs "$stage/$1_bg.wasm" "$stage/$1_bg.wasm"
+    "$wasm_opt" -Oz --one-caller-inline-max-function-size=200 --converge --strip-debug --strip-producers \
+        --enable-bulk-memory --enable-bulk-memory-opt --enable-mutable-globals --enable-nontrapping-float-to-int \
+        --enable-sign-ext --enable-multivalue --enable-reference-types --enable-extended-const \
+        "$stage/$1_bg.wasm" -o "$stage/$1_bg.opt.wasm"
+    mv "$stage/$1_bg.opt.wasm" "$stage/$1_bg.wasm"
+    rm -f "$stage/.gitignore"
+    printf '%s\n' "$stamp" >"$stage/.stamp"
+    rm -rf "$2"
+    cp -R "$stage" "$2"
+    echo "build-wasm: $1: $(wc -c <"$2/$1_bg.wasm") bytes"
+}
+# The first one last: its stamp says that all is there.
+make_module clearproof_training "$root/web/verifier/src/training-pkg" training
+make_module clearproof_verifier "$pkg" ""

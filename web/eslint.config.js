@@ -2,7 +2,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["dist", "node_modules", "verifier/dist", "verifier/src/pkg", "verifier/src/generated"] },
+  { ignores: ["dist", "node_modules", "verifier/dist", "verifier/src/pkg", "verifier/src/training-pkg", "verifier/src/generated"] },
   {
     files: ["portal/src/**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -9,14 +9,13 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const at = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
-const PKG = ["clearproof_verifier.js", "clearproof_verifier.d.ts", "clearproof_verifier_bg.wasm"];
+const MODULES = { pkg: "clearproof_verifier", "training-pkg": "clearproof_training" };
 
 if (!existsSync(at("src/pkg/clearproof_verifier_bg.wasm"))) {
   throw new Error("src/pkg holds no module; run 'npm run wasm' in web/ first");
 }
 rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("src/generated"), { recursive: true });
-mkdirSync(at("dist/pkg"), { recursive: true });
 
 const worker = await build({
   entryPoints: [at("src/worker-script.ts")],
@@ -40,13 +39,16 @@ writeFileSync(
 );
 
 execFileSync(process.execPath, [at("../node_modules/typescript/bin/tsc"), "-p", at("tsconfig.json")], { stdio: "inherit" });
-for (const name of PKG) {
-  copyFileSync(at(`src/pkg/${name}`), at(`dist/pkg/${name}`));
+for (const [folder, name] of Object.entries(MODULES)) {
+  mkdirSync(at(`dist/${folder}`), { recursive: true });
+  for (const file of [`${name}.js`, `${name}.d.ts`, `${name}_bg.wasm`]) {
+    copyFileSync(at(`src/${folder}/${file}`), at(`dist/${folder}/${file}`));
+  }
+  writeFileSync(
+    at(`dist/${folder}/${name}_bg.wasm.d.ts`),
+    "/** What a bundler makes of the module: its address, its bytes or the compiled module, as it was told to. */\ndeclare const wasm: unknown;\nexport default wasm;\n",
+  );
 }
-writeFileSync(
-  at("dist/pkg/clearproof_verifier_bg.wasm.d.ts"),
-  "/** What a bundler makes of the module: its address, its bytes or the compiled module, as it was told to. */\ndeclare const wasm: unknown;\nexport default wasm;\n",
-);
 writeFileSync(at("dist/worker-script.js"), script.text);
 for (const name of ["LICENSE-APACHE", "LICENSE-MIT"]) {
   copyFileSync(at(`../../${name}`), at(name));

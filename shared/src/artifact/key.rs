@@ -9,7 +9,7 @@
 //!    here; that the circuit says what it should is the auditor's pin on the circuit id.
 //! 4. Source: halo2_proofs, `plonk::{ConstraintSystem, VerifyingKey}`.
 
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use ark_ec::AffineRepr;
 use sha2::{Digest, Sha256};
@@ -487,9 +487,12 @@ impl VerifyingKey {
         let of_inputs = |link: &Link| link.kind == LinkKind::Inputs;
         let last = self.links.len().saturating_sub(1);
         let early = self.links.iter().take(last).any(of_inputs);
-        let columns: BTreeSet<u32> = self.links.iter().map(|link| link.column).collect();
-        require(!early && columns.len() == self.links.len(), "links")?;
-        require(self.links.len() <= MAX_LINKS, "links")?;
+        require(!early && self.links.len() <= MAX_LINKS, "links")?;
+        let repeated = self.links.iter().enumerate().any(|(i, link)| {
+            let before = &self.links[..i];
+            before.iter().any(|other| other.column == link.column)
+        });
+        require(!repeated, "links")?;
         let linked = self.model_columns().max(self.slots());
         require(linked <= MAX_LINKED as usize, "link count")?;
         let slots = self.slots();

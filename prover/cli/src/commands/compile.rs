@@ -6,7 +6,8 @@ use clearproof_prover::engine::policy::{Policy, MAX_POLICY_BYTES};
 use clearproof_prover::onnx::input::InputShape;
 use clearproof_prover::onnx::Graph;
 use clearproof_prover::prove::{
-    self, Artifact, CompileError, CompileOptions, InputVisibility, Scheme, SrsSource,
+    self, Artifact, CircuitDescription, CompileError, CompileOptions, InputVisibility, Scheme,
+    SrsSource,
 };
 use clearproof_prover::quantize::skeleton::Reveal;
 use clearproof_prover::quantize::{self, quantize, QuantizeOptions, Quantized, Report, RowSource};
@@ -136,8 +137,28 @@ fn summary(out: &Path, artifact: &Artifact, error: &Report) -> String {
             decision.decision, decision.agreements, error.rows
         );
     }
+    if let Some(batch) = batch_of_half(&artifact.description()) {
+        text += &format!(
+            "hint: {} rows is little more than half the circuit holds; --batch {batch} would take one half as large\n",
+            artifact.batch()
+        );
+    }
     text
 }
+
+/// The batch that a circuit of half the rows holds, where it is nearly the batch asked for.
+fn batch_of_half(circuit: &CircuitDescription) -> Option<usize> {
+    let (batch, each) = (
+        circuit.batch as usize,
+        circuit.slots * circuit.rows_per_slot as usize,
+    );
+    let beside = circuit.rows_used.checked_sub(batch * each)? + BLINDING_ROWS;
+    let fits = (1usize << circuit.k >> 1).checked_sub(beside)? / each.max(1);
+    (batch > 1 && fits < batch && fits * 5 >= batch * 4).then_some(fits)
+}
+
+/// At most so many rows of a domain are blinding rows, but for circuits with many rows a slot.
+const BLINDING_ROWS: usize = 16;
 
 /// Compiles with progress shown.
 pub(super) fn compile_artifact(
@@ -262,3 +283,33 @@ fn rebuild(path: &Path, arguments: &Compile) -> Result<(), anyhow::Error> {
 }
 
 const MOST_BUNDLE_BYTES: u64 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_just_misses_a_smaller_circuit_is_told() {
+        let circuit = |k, batch: u32| CircuitDescription {
+            k,
+            rows_used: 33 * batch as usize + 5,
+            batch,
+            slots: 33,
+            advice_columns: 31,
+            fixed_columns: 33,
+            limb_bits: 12,
+            limb_columns: 5,
+            rows_per_slot: 1,
+            lanes: vec![],
+            lane_bits: vec![],
+            weight_columns: 2,
+            weight_bits: 15,
+            registration_proofs: 1,
+        };
+        assert_eq!(batch_of_half(&circuit(16, 1000)), Some(992));
+        // It fits already, or would have to be much smaller, or is no batch.
+        assert_eq!(batch_of_half(&circuit(15, 992)), None);
+        assert_eq!(batch_of_half(&circuit(16, 1300)), None);
+        assert_eq!(batch_of_half(&circuit(6, 1)), None);
+    }
+}

@@ -105,7 +105,7 @@ impl PostgresStore {
     ) -> Result<T, StoreError> {
         let readers = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         let rested = readers().pop();
-        // One that has rested for long may have lost its server since.
+        // One that has rested may have lost its server since.
         let alive = |(client, since): &mut (Client, Instant)| {
             !client.is_closed() && (since.elapsed() < REST || client.simple_query("").is_ok())
         };
@@ -813,7 +813,8 @@ const MIGRATIONS: &[&str] = &[include_str!("postgres.sql")];
 const WRITER_LOCK: i64 = 0x636c_7270_726f_6f66;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const RESTING_READERS: usize = 4;
-const REST: Duration = Duration::from_secs(1);
+/// A server takes longer than this to come back.
+const REST: Duration = Duration::from_millis(50);
 /// Most nodes read at a time.
 const MAX_NODES: u64 = 1 << 16;
 
