@@ -154,13 +154,13 @@ impl Record {
     /// As [`spent`].
     pub fn body(
         &self,
-        compliance: Vec<Compliance>,
+        compliance: &[Compliance],
         model: Option<[u8; 32]>,
     ) -> Result<Body, PrivacyError> {
         let manifests: Vec<&Manifest> = self.manifests.iter().chain(&self.aborted).collect();
         Ok(Body {
             spent: spent(&manifests)?,
-            ..self.without_account(&compliance, model)
+            ..self.without_account(compliance, model)
         })
     }
 
@@ -189,7 +189,7 @@ pub fn conclude(
     let Some((_, _, first)) = records.first() else {
         return Ok(None);
     };
-    let body = first.body(compliance.to_vec(), model)?;
+    let body = first.body(compliance, model)?;
     let digest = body.digest();
     let mut signatures = vec![];
     for (identity, party, record) in records {
@@ -199,7 +199,7 @@ pub fn conclude(
                 spent: body.spent,
                 ..record.without_account(compliance, model)
             },
-            false => record.body(compliance.to_vec(), model)?,
+            false => record.body(compliance, model)?,
         };
         if own.digest() == digest {
             signatures.push((*party, identity.certify(&digest, *party)));

@@ -27,7 +27,8 @@ pub(crate) struct Tamper {
     pub(crate) second: Option<TamperSecond>,
 }
 
-type TamperSecond = Box<dyn Fn(&mut PhaseOne, &Challenges) + Send + Sync>;
+/// A change to the columns of the second phase.
+pub(crate) type TamperSecond = Box<dyn Fn(&mut PhaseOne, &Challenges) + Send + Sync>;
 
 /// Private part of one proof.
 pub(crate) struct Witness {

@@ -1,5 +1,6 @@
 //! Trees: honest walks are accepted, each changed cell and each other walk is refused.
 
+use super::super::model::TamperSecond;
 use super::*;
 use crate::quantize::walk;
 
@@ -327,7 +328,7 @@ fn nodes_in_blocks_are_read_and_changed_ones_are_refused() {
     let node = case.cells[0][forest.first_step + step].node;
     let place = nodes.place(node);
     let (block, at) = (place.block.unwrap(), place.row);
-    let tampered = |edit: Box<dyn Fn(&mut PhaseOne, &Challenges) + Send + Sync>, gate: &str| {
+    let tampered = |edit: TamperSecond, gate: &str| {
         let tamper = Tamper {
             limbs: vec![],
             second: Some(edit),
