@@ -19,6 +19,9 @@ pub(crate) struct NodeTable {
     pub(crate) block_rows: usize,
 }
 
+/// Each block has a link, and verifiers take 257: the layers' and the inputs' are two of them.
+pub(crate) const MAX_BLOCKS: usize = 255;
+
 /// Where one node lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodePlace {
@@ -41,6 +44,9 @@ impl NodeTable {
         }
         // Equal blocks, so that one fixed column of keys serves them all and none has a row to spare.
         let blocks = rest.div_ceil(usable - 1);
+        if blocks > MAX_BLOCKS {
+            return None;
+        }
         let block_rows = rest.div_ceil(blocks);
         Some(NodeTable {
             start,
@@ -115,5 +121,12 @@ mod tests {
         assert_eq!(NodeTable::new(5, 11, 10), None);
         // Two equal blocks would need twelve.
         assert_eq!(NodeTable::new(11, 10, 10), None);
+        // More links than a key may have.
+        let most = 9 + 9 * MAX_BLOCKS;
+        assert_eq!(
+            NodeTable::new(most, 1, 10).map(|t| t.blocks),
+            Some(MAX_BLOCKS)
+        );
+        assert_eq!(NodeTable::new(most + 9, 1, 10), None);
     }
 }
