@@ -1,6 +1,6 @@
 //! `clearproof verify`: named checks and one verdict a file; the exit status is the gravest verdict.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clearproof_service::timestamp::{self, Authorities};
@@ -19,18 +19,7 @@ use super::{print, print_json, reference};
 
 /// Judges the files together, as the page does.
 pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
-    let read = |path: &Path| files::read(path, MOST_BYTES);
-    let evidence: Vec<(String, Vec<u8>)> = arguments
-        .evidence
-        .iter()
-        .map(|path| Ok((path.display().to_string(), read(path)?)))
-        .collect::<Result<_, Failure>>()?;
-    let trust: Vec<Vec<u8>> = arguments
-        .trust
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<_, _>>()?;
-
+    let (evidence, trust) = read_evidence(&arguments.evidence, &arguments.trust)?;
     let mut verifier = Verifier::default();
     let allow = arguments.allow_insecure_dev_srs;
     let keys = LogKeys {
@@ -39,7 +28,8 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
     };
     let mut reports = judge(&mut verifier, &evidence, &trust, &keys, allow);
     if let Some(path) = &arguments.tsa {
-        let roots = Authorities::from_pem(&read(path)?).map_err(|e| Failure::input(path, e))?;
+        let roots = Authorities::from_pem(&files::read(path, MOST_BYTES)?)
+            .map_err(|e| Failure::input(path, e))?;
         for (report, (_, bytes)) in reports.iter_mut().zip(&evidence) {
             check_timestamps(report, bytes, &roots);
         }
@@ -74,11 +64,28 @@ pub(super) fn verify(arguments: &Verify) -> Result<u8, anyhow::Error> {
              at best; name the verifier.bin that you got beforehand"
         );
     }
-    Ok(match verdict {
+    Ok(exit_status(verdict))
+}
+
+/// Evidence files by name, and trusted bundles.
+pub(super) type Given = (Vec<(String, Vec<u8>)>, Vec<Vec<u8>>);
+
+/// Reads evidence files and trusted bundles.
+pub(super) fn read_evidence(evidence: &[PathBuf], trust: &[PathBuf]) -> Result<Given, Failure> {
+    let read = |path: &PathBuf| files::read(path, MOST_BYTES);
+    let named = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
+    let evidence = evidence.iter().map(named).collect::<Result<_, Failure>>()?;
+    let trust = trust.iter().map(read).collect::<Result<_, _>>()?;
+    Ok((evidence, trust))
+}
+
+/// What the command ends with.
+pub(super) fn exit_status(verdict: Verdict) -> u8 {
+    match verdict {
         Verdict::Valid => status::OK,
         Verdict::Invalid => status::INVALID,
         Verdict::Unknown => status::CANNOT_TELL,
-    })
+    }
 }
 
 /// Checks the time stamps over a file's checkpoint, which the portable verifier leaves to this command. The log's signature on

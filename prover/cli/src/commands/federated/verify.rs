@@ -14,26 +14,18 @@ use clearproof_shared::verify::{Report, Verifier};
 use serde_json::{json, Value};
 
 use crate::args::VerifyTraining;
-use crate::commands::verify::{check_json, check_line, judge, key, words, LogKeys};
+use crate::commands::verify::{
+    check_json, check_line, exit_status, judge, key, read_evidence, words, LogKeys,
+};
 use crate::commands::{print, print_json};
-use crate::failure::{status, Failure};
+use crate::failure::Failure;
 use crate::files;
 
 /// Judges a certificate, with decisions that should be by its model.
 pub(super) fn verify(arguments: &VerifyTraining) -> Result<u8, anyhow::Error> {
     let bytes = files::read(&arguments.certificate, MOST_BYTES)?;
     let roster = arguments.roster.as_deref().map(read_roster).transpose()?;
-    let read = |path: &Path| files::read(path, MOST_BYTES);
-    let evidence: Vec<(String, Vec<u8>)> = arguments
-        .evidence
-        .iter()
-        .map(|path| Ok((path.display().to_string(), read(path)?)))
-        .collect::<Result<_, Failure>>()?;
-    let trust: Vec<Vec<u8>> = arguments
-        .trust
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<_, _>>()?;
+    let (evidence, trust) = read_evidence(&arguments.evidence, &arguments.trust)?;
     let mut verifier = Verifier::default();
     let keys = LogKeys::default();
     let allow = arguments.allow_insecure_setup;
@@ -59,11 +51,7 @@ pub(super) fn verify(arguments: &VerifyTraining) -> Result<u8, anyhow::Error> {
              you got beforehand"
         );
     }
-    Ok(match report.verdict {
-        Verdict::Valid => status::OK,
-        Verdict::Invalid => status::INVALID,
-        Verdict::Unknown => status::CANNOT_TELL,
-    })
+    Ok(exit_status(report.verdict))
 }
 
 /// The digest of the roster in a `roster.json`.
