@@ -5,6 +5,7 @@ pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod suite;
+mod wal;
 
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;

@@ -1,7 +1,7 @@
 //! The store in one SQLite file.
 //!
 //! 1. Claim: [`Store`]'s, for one writer; what is acknowledged survives a killed process and a power cut
-//!    (write-ahead log, synchronous FULL). Triggers refuse to change or remove what was appended.
+//!    (write-ahead log, synchronous FULL; wal.rs empties it). Triggers refuse to change or remove what was appended.
 //! 2. Layout: sqlite.sql; `user_version` counts the migrations that were applied. The file is readable by its owner alone.
 //! 3. Assumed: the disk keeps what it acknowledged; a file on a network file system does not.
 //! 4. Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous.
@@ -10,7 +10,7 @@ use std::fs::OpenOptions;
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clearproof_prover::engine::store::{
@@ -31,14 +31,17 @@ use super::codes::{
     backend, failed, hash_of, kind_code, kind_of, pack_rows, signed, status_code, status_of,
     unpack_rows, unsigned,
 };
+use super::wal::LogMover;
 
 /// The store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
+    /// Stopped before the connections are closed.
+    mover: LogMover,
     /// Connections at rest that read. Closed before the writer, which empties the write-ahead log.
     readers: Mutex<Vec<Connection>>,
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
 }
 
 #[derive(Debug)]
@@ -88,13 +91,19 @@ impl SqliteStore {
         migrate(&mut connection)?;
         let size = size_of(&connection)?;
         let frontier = frontier_of(&connection, size)?;
+        connection
+            .execute_batch("PRAGMA wal_autocheckpoint = 0")
+            .map_err(backend)?;
+        let writer = Arc::new(Mutex::new(Writer {
+            connection,
+            frontier,
+        }));
+        let mover = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(Writer {
-                connection,
-                frontier,
-            }),
+            mover: LogMover::start(mover, Arc::clone(&writer))?,
             readers: Mutex::default(),
+            writer,
         })
     }
 
@@ -130,6 +139,7 @@ impl SqliteStore {
         let transaction = begin(&mut writer.connection)?;
         let answer = change(&transaction)?;
         transaction.commit().map_err(backend)?;
+        self.mover.wake();
         Ok(answer)
     }
 }
@@ -158,6 +168,7 @@ impl Store for SqliteStore {
         drop(statement);
         put_stats(&transaction, &stats)?;
         transaction.commit().map_err(backend)?;
+        self.mover.wake();
         writer.frontier = frontier;
         Ok(())
     }
@@ -859,6 +870,27 @@ mod tests {
     fn passes_the_suite() {
         let folder = tempfile::tempdir().expect("a folder");
         suite(|name| SqliteStore::open(&folder.path().join(name)).expect("a new store"));
+    }
+
+    #[test]
+    fn the_write_ahead_log_begins_anew_while_it_is_written_to() {
+        let (_folder, path, store) = store();
+        // Bytes 12 to 16 of the file count how often it began anew: sqlite.org/fileformat2.html#walformat.
+        let file = PathBuf::from(format!("{}-wal", path.display()));
+        let begun = || fs::read(&file).expect("the log")[12..16].to_vec();
+        let (mut size, first) = (0, {
+            fill(&store, 1);
+            begun()
+        });
+        while begun() == first {
+            assert!(size < 200_000, "the log of {size} records was never copied");
+            size += 200;
+            fill(&store, size);
+        }
+        drop(store);
+        assert!(!file.exists(), "closing copies what is left");
+        let store = SqliteStore::open(&path).expect("audited");
+        assert_eq!(store.size().expect("a size"), size);
     }
 
     #[test]
