@@ -11,7 +11,7 @@ use clearproof_prover::engine::{
 };
 use clearproof_prover::onnx;
 use clearproof_prover::prove::{
-    compile, Artifact, CompileOptions, InputVisibility, Scheme, Silent, SrsSource,
+    compile, prove, Artifact, CompileOptions, InputVisibility, Row, Scheme, Silent, SrsSource,
 };
 use clearproof_prover::quantize::{quantize, QuantizeOptions};
 use clearproof_service::keeper::KeyKeeper;
@@ -62,6 +62,10 @@ require = "-1000 < OUTPUT < 1000"
 "#;
 
 fn artifact(scheme: Scheme, batch: u32) -> Arc<Artifact> {
+    compiled(scheme, batch, InputVisibility::Committed)
+}
+
+fn compiled(scheme: Scheme, batch: u32, inputs: InputVisibility) -> Arc<Artifact> {
     let graph = onnx::load(MODEL).unwrap();
     let policy = POLICY.replace("OUTPUT", &graph.outputs[0].name);
     let policy = Policy::read(&policy).unwrap();
@@ -74,7 +78,7 @@ fn artifact(scheme: Scheme, batch: u32) -> Arc<Artifact> {
             Scheme::Kzg => SrsSource::InsecureDevelopment,
         },
         batch,
-        inputs: InputVisibility::Committed,
+        inputs,
         model_name: "compliance".into(),
         policy: Some(policy.description()),
     };
@@ -256,6 +260,8 @@ fn decisions_are_proved_behind_and_an_auditor_checks_the_window() {
             assert_eq!(record.leaf, receipt);
         }
         assert!(report.records[0].inputs.is_some() && report.records[1].inputs.is_none());
+        let fields = report.check(names::FIELDS).unwrap();
+        assert_eq!(fields.outcome, Outcome::Passed, "{}", fields.reason);
         let log = report.log.unwrap();
         assert_eq!(
             (log.from, log.to, log.size, log.unproven.len()),
@@ -374,6 +380,42 @@ fn whatever_is_changed_is_noticed() {
         drop(e.proofs.pop());
         window(e).to = 8;
     });
+}
+
+#[test]
+fn fields_that_are_not_those_of_the_metadata_are_noticed() {
+    let artifact = compiled(Scheme::Ipa, 1, InputVisibility::Public);
+    let check = |symbol: i64, notional: i64, metadata: serde_json::Value| {
+        let row = Row {
+            input: vec![0, 0, 0, 0, 0, notional, symbol, 0, 0],
+            metadata: metadata.to_string().into_bytes(),
+        };
+        let proofs = prove(&artifact, &[row], &mut OsRng, &Silent).unwrap();
+        let options = Options {
+            trust: vec![artifact.bundle_bytes()],
+            ..Options::default()
+        };
+        let report = verify_evidence(&proofs.evidence(&artifact, false), &options);
+        let fields = report.check(names::FIELDS).unwrap();
+        (report.verdict, fields.outcome, fields.reason.clone())
+    };
+    let metadata = json!({"symbol": "ETH-USD", "notional": 7, "venue": "X"});
+    let shown = |symbol, notional| check(symbol, notional, metadata.clone());
+    let differs = |name: &str, what: &str| {
+        let reason =
+            format!("The policy read a value of \"{name}\" that the metadata shown {what}.");
+        (Verdict::Invalid, Outcome::Failed, reason)
+    };
+    let (verdict, outcome, reason) = shown(1, 7);
+    assert_eq!(
+        (verdict, outcome),
+        (Verdict::Valid, Outcome::Passed),
+        "{reason}"
+    );
+    assert_eq!(shown(0, 7), differs("symbol", "does not say"));
+    assert_eq!(shown(1, 8), differs("notional", "does not say"));
+    let lacking = check(1, 7, json!({"symbol": "ETH-USD"}));
+    assert_eq!(lacking, differs("notional", "does not have"));
 }
 
 #[test]

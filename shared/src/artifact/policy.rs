@@ -39,7 +39,7 @@ pub struct PolicyField {
 }
 
 /// A total over the compliant decisions of a window of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunningTotal {
     /// Its name.
     pub name: String,

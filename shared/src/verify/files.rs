@@ -17,6 +17,7 @@ use super::batch::{failures, holds, Pending};
 use super::bundle::{sentence, PreparedBundle};
 use super::checked::CheckedBundles;
 use super::claim::Equation;
+use super::fields;
 use super::log;
 use super::prepared::PreparedKey;
 use super::proof::read_proof;
@@ -29,6 +30,7 @@ use super::statement::hash_parts;
 use super::totals;
 use crate::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
 use crate::artifact::key::{has_repeated, Scheme};
+use crate::artifact::policy::PolicyDescription;
 use crate::artifact::window::{LogWindow, Place};
 use crate::commitment::disclosure::{self, Disclosed};
 use crate::encoding::{hex, point_to_bytes};
@@ -634,6 +636,11 @@ impl<'a> Session<'a> {
             }
             draft.took(self.now() - start);
         }
+        // 4. What the policy read of the metadata.
+        let policy = bundle.parts().policy.as_ref();
+        if let Some(policy) = policy.filter(|policy| !policy.fields.is_empty()) {
+            check_fields(draft, policy, index, rows, &records);
+        }
         draft.proofs.push(ProofDraft { checks, records });
     }
 }
@@ -823,6 +830,42 @@ fn lifecycle(rows: &ProvedRows, row: usize) -> Option<u64> {
 }
 
 /// What may be shown of a row's metadata.
+/// The fields of all rows whose inputs and metadata are both known.
+fn check_fields(
+    draft: &mut Draft,
+    policy: &PolicyDescription,
+    index: usize,
+    rows: &ProvedRows,
+    records: &[Record],
+) {
+    let mut compared = 0;
+    for record in records {
+        let (
+            Some(inputs),
+            Some(
+                Metadata::Shown(shown)
+                | Metadata::ShownAlone {
+                    metadata: shown, ..
+                },
+            ),
+        ) = (&record.inputs, rows.metadata.get(record.row))
+        else {
+            continue;
+        };
+        if let Err(reason) = fields::compare(policy, inputs, shown) {
+            let inputs = [numbered("proof ", index), numbered(", row ", record.row)].concat();
+            draft.add(names::FIELDS, inputs, Outcome::Failed, reason);
+            return;
+        }
+        compared += 1;
+    }
+    if compared > 0 {
+        let inputs = [numbered("proof ", index), numbered(", rows: ", compared)].concat();
+        let reason = "What the policy read of the metadata is what the metadata shown says.";
+        draft.add(names::FIELDS, inputs, Outcome::Passed, reason);
+    }
+}
+
 fn shown_metadata(rows: &ProvedRows, row: usize) -> ShownMetadata {
     match rows.metadata.get(row) {
         Some(Metadata::Shown(bytes)) => readable(bytes),

@@ -13,6 +13,7 @@ pub mod batch;
 mod bundle;
 mod checked;
 pub mod claim;
+mod fields;
 pub mod files;
 mod ipa;
 pub mod link;

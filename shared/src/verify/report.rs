@@ -329,6 +329,8 @@ pub mod names {
     pub const LOG_CLOCK: &str = "log.clock";
     /// The log only grew since an earlier checkpoint.
     pub const LOG_CONSISTENCY: &str = "log.consistency";
+    /// The fields that a policy read are those of the metadata shown, where inputs are known.
+    pub const FIELDS: &str = "policy.fields";
     /// Running totals go on from decision to decision.
     pub const TOTALS: &str = "policy.totals";
     /// The metadata is the one that the proofs absorbed.
