@@ -13,7 +13,7 @@ ANCHORS = $(wildcard $(foreach m,anchor_mlp_small anchor_mlp_large anchor_mlp_10
 	anchor_gbdt_skl logreg_bc_scaled anchor_mnist_cnn torch_mlp_dyn_fix1 q_mlp_qdq_u8s8 q_cnn_qdq_s8s8_pc \
 	torch_lstm_dyn_fix1 torch_transformer_dyn_fix1,../shared/models/$(m)/model.onnx))
 
-.PHONY: help demo test bench fuzz lint fmt clippy unit doc web page deny
+.PHONY: help demo test bench fuzz lint fmt clippy unit doc web page deny schemathesis
 
 help:
 	@echo "make demo   compile the example model, prove trades, verify them, build the page"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench  the performance tables, measured here and now"
 	@echo "make fuzz   the decoders, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
 	@echo "make lint   format and lints"
+	@echo "make schemathesis   the service against its own OpenAPI document (needs Python)"
 	@echo "make deny   licences, advisories and sources (needs cargo-deny)"
 
 demo: page
@@ -38,6 +39,10 @@ test:
 	$(MAKE) web
 	@scripts/check-tree.sh compare $(TARGET)/tree-before
 	@echo "make test: all steps passed"
+
+schemathesis:
+	$(CARGO) build --locked --package clearproof
+	scripts/schemathesis.sh $(TARGET)/debug/clearproof
 
 lint: fmt clippy
 
