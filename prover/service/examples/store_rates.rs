@@ -1,6 +1,7 @@
 //! How fast the SQLite store appends, and how fast it proves inclusion in a log of many entries.
 //!
-//! `cargo run --release --package clearproof-service --example store_rates [ENTRIES [NODE_ENTRIES]]`
+//! `cargo run --release --package clearproof-service --example store_rates [ENTRIES [NODE_ENTRIES]]`, or
+//! `... store_rates fill FILE ENTRIES`, which leaves a log of so many for a service to be measured on.
 
 use std::time::Instant;
 
@@ -13,6 +14,12 @@ use rusqlite::{params, Connection};
 type AnyError = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), AnyError> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, file, entries] = &words[..] {
+        if word == "fill" {
+            return fill(&SqliteStore::open(file.as_ref())?, entries.parse()?);
+        }
+    }
     let mut arguments = std::env::args()
         .skip(1)
         .map(|argument| argument.parse::<u64>());
@@ -35,6 +42,16 @@ fn appends(store: &SqliteStore, entries: u64, batch: u64) -> Result<(), AnyError
     }
     let rate = entries as f64 / begun.elapsed().as_secs_f64();
     println!("append, {batch} a batch: {rate:.0} records/s ({entries} records)");
+    Ok(())
+}
+
+fn fill(store: &SqliteStore, entries: u64) -> Result<(), AnyError> {
+    let first = Lifecycle::after(None, 0, 0, Action::Registered, [1; 32])?;
+    for start in (0..entries).step_by(1000) {
+        let records = start..entries.min(start + 1000);
+        let records: Vec<NewRecord> = records.map(|seq| record(seq, &first)).collect();
+        store.append(&records)?;
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use clearproof_shared::artifact::evidence::ProvedRows;
 use clearproof_shared::log::entry::Entry;
 use clearproof_shared::log::merkle::{leaf_hash, Hash};
 use clearproof_shared::verify::{verify_prepared, StatedRows, VerifyError};
+use rayon::prelude::*;
 
 use super::job::Job;
 use super::model::Model;
@@ -56,16 +57,32 @@ pub enum ProvingError {
     },
 }
 
+/// Most batches of one model that are proved at once; each takes its proof's memory.
+const AT_ONCE: usize = 2;
+
 impl Engine {
-    /// Proves the oldest decisions that wait, one batch of each loaded model, and attaches the proofs. A batch that fails is
-    /// noted with its reason, and does not hold up the others.
+    /// Proves the oldest decisions that wait, of each loaded model one batch, or two at once where two are full, and attaches
+    /// the proofs. A batch that fails is noted with its reason, and does not hold up the others.
     ///
     /// # Errors
     /// Those of the store.
     pub fn prove_pending(&self) -> Result<Vec<ProvedBatch>, StoreError> {
+        let mut batches = self.pending_batches(AT_ONCE, &|_| false)?;
+        let mut seen = Vec::new();
+        batches.retain(|pending| {
+            let first = !seen.contains(&pending.bundle);
+            seen.push(pending.bundle);
+            let full = |model: Arc<Model>| model.artifact.batch() == pending.rows.len();
+            first || self.model(&pending.bundle).is_some_and(full)
+        });
+        // A proof leaves the machine's cores idle a third of the time; another fills them.
+        let results: Vec<_> = batches
+            .par_iter()
+            .map(|pending| self.prove_batch(pending))
+            .collect();
         let mut proved = Vec::new();
-        for pending in self.pending()? {
-            match self.prove_batch(&pending) {
+        for (pending, result) in batches.into_iter().zip(results) {
+            match result {
                 Ok(batch) => proved.push(batch),
                 Err(ProvingError::Store(StoreError::AlreadyProven { .. })) => {}
                 Err(ProvingError::Store(error)) => return Err(error),
