@@ -48,7 +48,6 @@ pub fn add_neighbours(
 
 #[cfg(test)]
 mod tests {
-    use ff::Field;
     use group::{Curve, Group};
     use halo2curves::bn256::{Fq, G1Affine, G1};
     use halo2curves::serde::SerdeObject;

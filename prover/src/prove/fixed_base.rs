@@ -16,6 +16,7 @@ use rayon::prelude::*;
 
 use super::affine::double_each;
 use super::msm::{bit_length, digits_of, reduce_buckets, weighted_sum, Digits};
+use super::stored::{bytes, negative, stored, Stored, IDENTITY};
 
 /// The multiples of some bases.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(crate) struct Table {
     /// Number of bases.
     n: usize,
     /// Base after base, window after window: `2^(c w) B_i` at `i * windows + w`.
-    points: Vec<G1Affine>,
+    points: Vec<Stored>,
 }
 
 /// Bits of the absolute value of a scalar, and one more for the carry of signed digits.
@@ -42,7 +43,7 @@ impl Table {
     pub(crate) fn new(bases: &[G1Affine]) -> Table {
         let c = window(bases.len());
         let windows = BITS.div_ceil(c);
-        let mut points = vec![G1Affine::default(); bases.len() * windows];
+        let mut points = vec![IDENTITY; bases.len() * windows];
         points
             .par_chunks_mut(CHUNK * windows)
             .zip(bases.par_chunks(CHUNK))
@@ -53,7 +54,7 @@ impl Table {
                         (0..c).for_each(|_| double_each(&mut multiples, &mut scratch));
                     }
                     for (row, multiple) in points.chunks_mut(windows).zip(&multiples) {
-                        row[w] = *multiple;
+                        row[w] = stored(multiple);
                     }
                 }
             });
@@ -110,12 +111,12 @@ impl Table {
             offset[b + 1] += offset[b];
         }
         let mut next = offset.clone();
-        let mut points = vec![G1Affine::default(); entries.len()];
+        let mut points = vec![IDENTITY; entries.len()];
         for (bucket, entry) in entries {
             let p = &self.points[entry as usize / 2];
             let place = &mut next[bucket as usize];
             points[*place as usize] = match entry % 2 == 1 {
-                true => G1Affine { x: p.x, y: -p.y },
+                true => negative(p),
                 false => *p,
             };
             *place += 1;
@@ -127,7 +128,9 @@ impl Table {
 
     /// Writes the points alone; the shape follows from the number of bases.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        self.points.iter().try_for_each(|p| p.write_raw(out))
+        self.points
+            .iter()
+            .try_for_each(|p| out.write_all(&bytes(p)))
     }
 
     /// Reads a table of `n` bases. Coordinates are field elements, and the first multiple of each base is the
@@ -143,9 +146,9 @@ impl Table {
         for base in bases {
             input.read_exact(&mut bytes)?;
             for b in bytes.chunks(64) {
-                points.push(read_coordinates(b)?);
+                points.push(stored(&read_coordinates(b)?));
             }
-            if points[points.len() - windows] != *base {
+            if points[points.len() - windows] != stored(base) {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "multiples of other bases",

@@ -11,6 +11,7 @@ use halo2curves::bn256::{Fr, G1Affine, G1};
 use rustc_hash::FxHashMap;
 
 use super::msm::{add_within_buckets, msm};
+use super::stored::{affine, stored, IDENTITY};
 
 /// Below this many rows there is nothing to win.
 const MIN_ROWS: usize = 256;
@@ -52,15 +53,15 @@ pub(super) fn grouped_msm(scalars: &[Fr], bases: &[G1Affine]) -> Option<G1> {
         offset[i + 1] += offset[i];
     }
     let mut next = offset.clone();
-    let mut points = vec![G1Affine::default(); group.len()];
+    let mut points = vec![IDENTITY; group.len()];
     for (number, row) in group {
         let place = &mut next[number as usize];
-        points[*place as usize] = bases[row as usize];
+        points[*place as usize] = stored(&bases[row as usize]);
         *place += 1;
     }
     add_within_buckets(&mut points, &mut offset);
-    points.truncate(distinct.len());
-    Some(msm(&distinct, &points))
+    let sums: Vec<G1Affine> = points[..distinct.len()].iter().map(affine).collect();
+    Some(msm(&distinct, &sums))
 }
 
 #[cfg(test)]

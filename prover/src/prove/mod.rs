@@ -25,6 +25,7 @@ pub(crate) mod proof;
 mod rows;
 pub(crate) mod scheme;
 mod stock;
+mod stored;
 mod windowed;
 
 pub use artifact::{Artifact, ArtifactError};

@@ -12,7 +12,8 @@ use group::Group;
 use halo2curves::bn256::{Fq, Fr, G1Affine, G1};
 use rayon::prelude::*;
 
-use super::affine::{add, denominator, is_identity};
+use super::affine::is_identity;
+use super::stored::{add_neighbours, affine, negative, stored, Stored, IDENTITY};
 
 /// Points times windows that one round of buckets may hold in memory.
 const MAX_ENTRIES: usize = 1 << 17;
@@ -75,6 +76,7 @@ pub(crate) fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
 
 fn msm_part(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     let items = digits_of(scalars);
+    let bases: Vec<Stored> = bases.iter().map(stored).collect();
     let Some(bits) = items.iter().map(|item| bit_length(&item.limbs)).max() else {
         return G1::identity();
     };
@@ -86,7 +88,7 @@ fn msm_part(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     let mut top = windows;
     while top > 0 {
         let low = top.saturating_sub(per_group);
-        let sums = group_sums(&items, bases, c, low, top);
+        let sums = group_sums(&items, &bases, c, low, top);
         for (w, sum) in (low..top).zip(sums).rev() {
             if w + 1 < windows {
                 for _ in 0..c {
@@ -168,7 +170,7 @@ fn digit(item: &Digits, c: usize, w: usize) -> i64 {
 /// Bucket sums of windows `low..top`.
 fn group_sums(
     items: &[Digits],
-    bases: &[G1Affine],
+    bases: &[Stored],
     c: usize,
     low: usize,
     top: usize,
@@ -191,19 +193,18 @@ fn group_sums(
         offset[i + 1] += offset[i];
     }
     let mut next = offset.clone();
-    let mut points = vec![G1Affine::default(); offset[total] as usize];
+    let mut points = vec![IDENTITY; offset[total] as usize];
     for (w, digits) in digits.chunks(items.len()).enumerate() {
         for (item, &d) in items.iter().zip(digits) {
             if d == 0 {
                 continue;
             }
             let bucket = w * buckets + d.unsigned_abs() as usize - 1;
-            let p = bases[item.index as usize];
+            let p = &bases[item.index as usize];
             let place = &mut points[next[bucket] as usize];
-            *place = if (d < 0) != item.negative {
-                G1Affine { x: p.x, y: -p.y }
-            } else {
-                p
+            *place = match (d < 0) != item.negative {
+                true => negative(p),
+                false => *p,
             };
             next[bucket] += 1;
         }
@@ -218,35 +219,18 @@ fn group_sums(
 
 /// Adds up the points `offset[b]..offset[b + 1]` of each bucket b, leaving at most one each, in rounds of
 /// pairwise affine additions with one inversion a round.
-pub(super) fn add_within_buckets(points: &mut [G1Affine], offset: &mut [u32]) {
+pub(super) fn add_within_buckets(points: &mut [Stored], offset: &mut [u32]) {
     let total = offset.len() - 1;
-    let mut scratch: Vec<Fq> = vec![];
+    let (mut firsts, mut scratch) = (vec![], vec![]);
     loop {
-        scratch.clear();
-        let mut product = Fq::ONE;
+        firsts.clear();
         for b in 0..total {
-            let (start, end) = (offset[b] as usize, offset[b + 1] as usize);
-            for x in (start..end.saturating_sub(1)).step_by(2) {
-                scratch.push(product);
-                product *= denominator(&points[x], &points[x + 1]);
-            }
+            firsts.extend((offset[b]..offset[b + 1].saturating_sub(1)).step_by(2));
         }
-        if scratch.is_empty() {
+        if firsts.is_empty() {
             break;
         }
-        let mut inverse = product.invert().expect("denominators are not zero");
-        let mut k = scratch.len();
-        for b in (0..total).rev() {
-            let (start, end) = (offset[b] as usize, offset[b + 1] as usize);
-            for pair in (0..(end - start) / 2).rev() {
-                let x = start + 2 * pair;
-                k -= 1;
-                let (p, q) = (points[x], points[x + 1]);
-                let inv = inverse * scratch[k];
-                inverse *= denominator(&p, &q);
-                points[x] = add(p, q, inv);
-            }
-        }
+        add_neighbours(points, &firsts, &mut scratch);
         let mut write = 0;
         let mut start = 0;
         for b in 0..total {
@@ -262,18 +246,18 @@ pub(super) fn add_within_buckets(points: &mut [G1Affine], offset: &mut [u32]) {
 }
 
 /// Adds up the buckets where that is cheaper than to add their points one by one in [`weighted_sum`].
-pub(super) fn reduce_buckets(points: &mut [G1Affine], offset: &mut [u32]) {
+pub(super) fn reduce_buckets(points: &mut [Stored], offset: &mut [u32]) {
     if points.len() >= FEW {
         add_within_buckets(points, offset);
     }
 }
 
 /// `sum_b (b + 1) sum points[offset[b]..offset[b + 1]]`.
-pub(super) fn weighted_sum(points: &[G1Affine], offset: &[u32]) -> Extended {
+pub(super) fn weighted_sum(points: &[Stored], offset: &[u32]) -> Extended {
     let (mut running, mut sum) = (Extended::IDENTITY, Extended::IDENTITY);
     for b in (0..offset.len() - 1).rev() {
         for point in &points[offset[b] as usize..offset[b + 1] as usize] {
-            running.add_affine(point);
+            running.add_affine(&affine(point));
         }
         sum.add(&running);
     }

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::fixed_base::for_each_digit;
 use super::msm::{add_within_buckets, bit_length, digits_of};
+use super::stored::{affine, negative, stored};
 
 /// `sum_i rows[t][i] bases[i]` for every t.
 ///
@@ -67,9 +68,9 @@ pub(super) fn sums(bases: &[G1Affine], rows: &[Vec<Fr>]) -> Vec<G1Affine> {
         for item in row {
             let table = &tables[item.index as usize];
             for_each_digit(item, c, |w, d| {
-                let p = table[w * half + d.unsigned_abs() as usize - 1];
+                let p = stored(&table[w * half + d.unsigned_abs() as usize - 1]);
                 points.push(match (d < 0) != item.negative {
-                    true => G1Affine { x: p.x, y: -p.y },
+                    true => negative(&p),
                     false => p,
                 });
             });
@@ -80,7 +81,7 @@ pub(super) fn sums(bases: &[G1Affine], rows: &[Vec<Fr>]) -> Vec<G1Affine> {
     offset
         .windows(2)
         .map(|w| match w[1] > w[0] {
-            true => points[w[0] as usize],
+            true => affine(&points[w[0] as usize]),
             false => G1Affine::default(),
         })
         .collect()
