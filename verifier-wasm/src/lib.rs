@@ -13,7 +13,7 @@ use clearproof_shared::encoding::hex;
 use clearproof_shared::groth16::{report::report, Encoding};
 use clearproof_shared::log::note::VerifierKey;
 use clearproof_shared::verify::srs::{recognise, Recognised};
-use clearproof_shared::verify::{Generators, Options, Verifier as SharedVerifier};
+use clearproof_shared::verify::{Generators, Options, Report, Verifier as SharedVerifier};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use sha2::{Digest, Sha256};
@@ -24,7 +24,9 @@ use wasm_bindgen::{JsCast, JsValue};
 #[cfg(any(feature = "training", not(target_arch = "wasm32")))]
 mod training;
 #[cfg(any(feature = "training", not(target_arch = "wasm32")))]
-pub use training::{verify_training_certificate, TrainingReport};
+pub use training::{
+    describe_training_certificate, roster_digest, MaybeTrainingClaims, TrainingReport,
+};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("types.d.ts");
@@ -82,6 +84,15 @@ impl Files {
     }
 }
 
+impl Files {
+    fn named(&self) -> Vec<(&str, &[u8])> {
+        self.0
+            .iter()
+            .map(|(name, bytes)| (&**name, &**bytes))
+            .collect()
+    }
+}
+
 /// Judges files against what the auditor pinned, and remembers which bundles held, so that the next file
 /// under one of them is judged sooner.
 #[wasm_bindgen]
@@ -131,11 +142,12 @@ impl Verifier {
 
     /// Judges each file.
     pub fn verify(&mut self, files: &Files) -> Reports {
-        let files: Vec<(&str, &[u8])> = files
-            .0
-            .iter()
-            .map(|(name, bytes)| (&**name, &**bytes))
-            .collect();
+        to_js(&self.reports(files)).unchecked_into()
+    }
+}
+
+impl Verifier {
+    fn reports(&mut self, files: &Files) -> Vec<Report> {
         let options = Options {
             trust: self.trust.iter().map(Vec::as_slice).collect(),
             allow_insecure_dev_srs: self.allow_insecure_dev_srs,
@@ -143,7 +155,7 @@ impl Verifier {
             witness_keys: self.witness_keys.iter().map(String::as_str).collect(),
             clock: Some(&now),
         };
-        to_js(&self.shared.verify_files(&files, &options)).unchecked_into()
+        self.shared.verify_files(&files.named(), &options)
     }
 }
 

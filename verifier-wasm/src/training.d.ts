@@ -65,3 +65,11 @@ export interface TrainingReport {
     readonly party: number;
   } | null;
 }
+
+/** What a certificate says of itself, before anything of it is checked. */
+export interface TrainingClaims {
+  /** SHA-256 of its roster. */
+  readonly roster: string;
+  /** SHA-256 of the model commitments of the compiled model. */
+  readonly commitment: string | null;
+}

@@ -1,55 +1,47 @@
-/** Training certificates in WebAssembly: the command's verdicts, on a certificate that the command made. */
+/** Training certificates in WebAssembly: the command's verdicts, on certificates that the command and the learner made. */
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Files, initSync, verifyTrainingCertificate } from "../verifier/src/training-pkg/clearproof_training.js";
+import { Files, Verifier, describeTrainingCertificate, initSync, rosterDigest } from "../verifier/src/training-pkg/clearproof_training.js";
+import { deployed, digestOfRoster, summed } from "./training-files.mjs";
 
-/*
- * Made anew, in tests/vectors, by
- * clearproof federated simulate --parties 3 --coordinates 8 --bits 24 --log-rows 9 --rounds 2 --epsilon 2 --norm-proofs --out training
- */
-const read = (/** @type {string} */ path) => readFileSync(fileURLToPath(new URL(path, import.meta.url)));
-const certificate = read("../../tests/vectors/training/certificate.bin");
-const rosterJson = read("../../tests/vectors/training/roster.json").toString();
-
-/** As shared/src/training/certificate.rs: SHA-256 of the deterministic CBOR of names and keys. @param {string} text */
-function rosterDigest(text) {
-  /** @type {unknown} */
-  const parsed = JSON.parse(text);
-  const { parties } = /** @type {{ parties: { name: string, signing_key: string, sealing_key: string }[] }} */ (parsed);
-  const key = (/** @type {string} */ hex) => [Buffer.from([0x58, 32]), Buffer.from(hex, "hex")];
-  const parts = parties.flatMap((party) => [
-    Buffer.from([0x83, 0x60 + party.name.length]),
-    Buffer.from(party.name),
-    ...key(party.signing_key),
-    ...key(party.sealing_key),
-  ]);
-  return createHash("sha256").update(Buffer.concat([Buffer.from([0x80 + parties.length]), ...parts])).digest("hex");
-}
+const certificate = summed.certificate.bytes;
+const roster = digestOfRoster(summed.roster.bytes);
 
 before(() => {
-  initSync({ module: read("../verifier/src/training-pkg/clearproof_training_bg.wasm") });
+  initSync({ module: readFileSync(fileURLToPath(new URL("../verifier/src/training-pkg/clearproof_training_bg.wasm", import.meta.url))) });
 });
 
-/** @param {Uint8Array} bytes @param {string | undefined} roster */
-function judge(bytes, roster) {
-  const files = new Files();
+/** @param {Uint8Array} bytes @param {string | undefined} roster @param {{ decisions?: Uint8Array, development?: boolean }} [more] */
+function judge(bytes, roster, { decisions, development = false } = {}) {
+  const [verifier, files] = [new Verifier(), new Files()];
   try {
-    return verifyTrainingCertificate(bytes, roster, files, false);
+    if (decisions !== undefined) {
+      assert.ok(files.begin("decisions", decisions.length) && files.append(decisions));
+    }
+    if (development) {
+      verifier.allowInsecureDevSrs();
+    }
+    return verifier.verifyTrainingCertificate(bytes, roster, files);
   } finally {
     files.free();
+    verifier.free();
   }
 }
 
+/** @param {ReturnType<typeof judge>} report @param {"passed" | "failed"} result */
+function names(report, result) {
+  return report.checks.filter((check) => check.result === result).map(({ name }) => name);
+}
+
 test("a certificate is valid for who knows the roster", () => {
-  const report = judge(certificate, rosterDigest(rosterJson));
+  const report = judge(certificate, roster);
   assert.equal(report.verdict, "valid", JSON.stringify(report.checks));
   assert.equal(report.rounds, 2);
   assert.ok(report.parties.every((party) => party.signed && party.rounds === 2));
-  const passed = new Set(report.checks.filter((check) => check.result === "passed").map((check) => check.name));
+  const passed = new Set(names(report, "passed"));
   for (const name of ["training.survivors", "training.norms", "training.sums", "privacy.noise", "privacy.epsilon", "training.signatures"]) {
     assert.ok(passed.has(name), name);
   }
@@ -59,19 +51,51 @@ test("a certificate is valid for who knows the roster", () => {
 
 test("without the roster it cannot be told; with another it is invalid", () => {
   assert.equal(judge(certificate, undefined).verdict, "unknown");
-  for (const roster of ["00".repeat(32), "no digest"]) {
-    const report = judge(certificate, roster);
+  for (const other of ["00".repeat(32), "no digest"]) {
+    const report = judge(certificate, other);
     assert.equal(report.verdict, "invalid");
-    assert.deepEqual(report.checks.filter((check) => check.result === "failed").map((check) => check.name), ["training.roster"]);
+    assert.deepEqual(names(report, "failed"), ["training.roster"]);
   }
 });
 
 test("changed and cut bytes are invalid, and never an exception", () => {
-  const roster = rosterDigest(rosterJson);
   for (let at = 0; at < certificate.length; at += Math.ceil(certificate.length / 12)) {
     const bent = Uint8Array.from(certificate);
     bent[at] = (bent[at] ?? 0) ^ 0x10;
     assert.equal(judge(bent, roster).verdict, "invalid", `byte ${at.toString()}`);
     assert.equal(judge(certificate.subarray(0, at), roster).verdict, "invalid", `cut at ${at.toString()}`);
   }
+});
+
+test("decisions are by the certificate's model, or not", () => {
+  const known = digestOfRoster(deployed.roster.bytes);
+  const settings = { decisions: deployed.decisions.bytes, development: true };
+  const report = judge(deployed.certificate.bytes, known, settings);
+  assert.equal(report.verdict, "valid", JSON.stringify(report.checks));
+  assert.ok(names(report, "passed").includes("evidence.model"));
+  // A key of one person's is refused unless that is allowed.
+  assert.deepEqual(names(judge(deployed.certificate.bytes, known, { ...settings, development: false }), "failed"), ["compliance.setup"]);
+  // Other decisions are not by this model.
+  const other = readFileSync(fileURLToPath(new URL("../../tests/vectors/ipa-one.evidence", import.meta.url)));
+  assert.deepEqual(names(judge(deployed.certificate.bytes, known, { ...settings, decisions: other }), "failed"), ["evidence.model"]);
+});
+
+test("a certificate says which roster and model it is of, unchecked", () => {
+  const claims = describeTrainingCertificate(deployed.certificate.bytes);
+  assert.equal(claims?.roster, digestOfRoster(deployed.roster.bytes));
+  assert.equal(claims.commitment, judge(deployed.certificate.bytes, undefined).deployment?.commitment);
+  assert.deepEqual(describeTrainingCertificate(certificate), { roster, commitment: null });
+  for (const none of [Uint8Array.of(), certificate.subarray(0, 1000), deployed.decisions.bytes]) {
+    assert.equal(describeTrainingCertificate(none), null);
+  }
+});
+
+test("a roster's digest is that of its names and keys", () => {
+  /** @type {unknown} */
+  const parsed = JSON.parse(summed.roster.bytes.toString());
+  const { parties } = /** @type {{ parties: { name: string, signing_key: string, sealing_key: string }[] }} */ (parsed);
+  const keys = Buffer.from(parties.map((party) => party.signing_key + party.sealing_key).join(""), "hex");
+  assert.equal(rosterDigest(parties.map(({ name }) => name), keys), roster);
+  assert.equal(rosterDigest(["one"], keys), undefined);
+  assert.equal(rosterDigest(parties.map(({ name }) => name), keys.subarray(1)), undefined);
 });
