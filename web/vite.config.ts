@@ -1,8 +1,8 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
-import { deskWorker } from "./build/desk-worker.ts";
 import { reportStyle } from "./build/report-style.ts";
 import { singleFile } from "./build/single-file.ts";
+import { workers } from "./build/workers.ts";
 
 export default defineConfig({
   root: "portal",
@@ -10,7 +10,7 @@ export default defineConfig({
   plugins: [
     // Fragments are made of elements, not parsed from markup: the page needs no policy that lets markup in.
     svelte({ configFile: false, compilerOptions: { runes: true, fragments: "tree", modernAst: true } }),
-    deskWorker(),
+    workers(),
     reportStyle(),
     singleFile(),
   ],
@@ -21,7 +21,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     cssCodeSplit: false,
     assetsInlineLimit: Number.MAX_SAFE_INTEGER,
-    // One file of about a megabyte, on purpose.
+    // One file of more than a megabyte, on purpose.
     chunkSizeWarningLimit: 2000,
   },
 });

@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import { startPortal } from "./browser.mjs";
 import { desk } from "./desk.mjs";
+import { deployed } from "./training-files.mjs";
 import { flip } from "./vectors.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -45,6 +46,16 @@ const STATES = [
     await auditor.page.waitForSelector("#again-result");
   }],
   ["live", (auditor) => auditor.go("#/live")],
+  ["report-training", async (auditor) => {
+    await auditor.go("#/report");
+    await auditor.check(deployed.certificate, deployed.decisions, desk.secondVisit);
+  }],
+  ["training-invalid", (auditor) => auditor.go("#/training")],
+  ["training", async (auditor) => {
+    await auditor.pin(deployed.roster);
+    await auditor.allowDevelopmentSetups(true);
+    await auditor.page.waitForSelector('[data-training="valid"]');
+  }],
 ];
 
 /** @param {Auditor} auditor */
@@ -79,7 +90,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     });
 
     test("empty pages", async () => {
-      for (const page of ["report", "records", "records/3", "overview", "models", "break", "verify-all", "live"]) {
+      for (const page of ["report", "records", "records/3", "overview", "models", "training", "break", "verify-all", "live"]) {
         await auditor.go(`#/${page}`);
         await axe(auditor, page);
         await auditor.shot(`empty-${page.replace("/", "-")}-${colorScheme}`);

@@ -198,7 +198,7 @@ test("the keyboard reaches every control", () =>
       );
     }
     assert.equal(reached[0], "Skip to the content");
-    for (const control of ["Report", "Records", "Overview", "Models", "Try to break it", "Verify again", "Live", "evidence-input", "folder-input", "trust-input", "allow-dev"]) {
+    for (const control of ["Report", "Records", "Overview", "Models", "Training", "Try to break it", "Verify again", "Live", "evidence-input", "folder-input", "trust-input", "allow-dev"]) {
       assert.ok(reached.includes(control), `${control}: ${reached.join(", ")}`);
     }
   }));

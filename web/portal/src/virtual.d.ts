@@ -1,13 +1,25 @@
 declare module "*.css";
 
-/** The worker's program, see build/desk-worker.ts. */
+/** The desk's program, see build/workers.ts. */
 declare module "virtual:desk-worker" {
+  const source: string;
+  export default source;
+}
+
+/** The program that checks training certificates. */
+declare module "virtual:training-worker" {
   const source: string;
   export default source;
 }
 
 /** The verifier's WebAssembly module. */
 declare module "virtual:verifier-wasm" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+
+/** The module that knows training certificates too. */
+declare module "virtual:training-wasm" {
   const bytes: Uint8Array<ArrayBuffer>;
   export default bytes;
 }

@@ -5,19 +5,20 @@
 
 import style from "virtual:report-style";
 import type { App } from "../state/app.js";
-import { duration, fileSize, local, percent, sentence, utc } from "../state/format.js";
+import { duration, figure, fileSize, local, percent, pretty, sentence, utc } from "../state/format.js";
 import type { Level } from "../state/levels.js";
 import { language, message, messageOr, number } from "../state/messages.svelte.js";
 import type { Judged, Session } from "../state/session.svelte.js";
 import type { Trust } from "../state/trust.svelte.js";
 import type { Reverified } from "../worker/messages.js";
+import type { Training } from "../worker/training-messages.js";
 import { type Markup, html } from "./markup.js";
 
 /** A verification of proofs one by one. */
 export type Again = Reverified & { readonly sample: number | null };
 
 /** The report of files that were judged, for a person to keep. */
-export function reportPage({ version, wasm, session, trust }: App, files: readonly Judged[], once?: Again): Blob {
+export function reportPage({ version, wasm, session, trust }: App, files: readonly Judged[], trainings: readonly Training[] = [], once?: Again): Blob {
   const title = message("print.title");
   const page = html`<!doctype html>
 <html lang="${language.locale}" dir="${language.direction}">
@@ -33,8 +34,9 @@ export function reportPage({ version, wasm, session, trust }: App, files: readon
 <body>
 <main>
 <h1>${title}</h1>
-${summary(version, wasm, session, trust, files)}
+${summary(version, wasm, session, trust, files, trainings)}
 ${files.map(fileSection)}
+${trainings.map(trainingSection)}
 ${once === undefined ? "" : again(once)}
 <h2>${message("meaning.title")}</h2>
 <dl>${(["valid", "invalid", "unknown"] as const).map((verdict) => html`<dt>${messageOr(`verdict.${verdict}`, verdict)}</dt><dd>${message(`meaning.${verdict}`)}</dd>`)}</dl>
@@ -46,10 +48,11 @@ ${once === undefined ? "" : again(once)}
   return new Blob([page.text, style.text, body.text], { type: "text/html" });
 }
 
-function summary(version: string, wasm: string | null, session: Session, { bundles, keys }: Trust, files: readonly Judged[]): Markup {
+function summary(version: string, wasm: string | null, session: Session, { bundles, rosters, keys }: Trust, files: readonly Judged[], trainings: readonly Training[]): Markup {
   const { judgedMs, insecureDevSrsAllowed } = session;
   const pins = [
     ...bundles.map(({ bundle }) => html`<li><bdi>${bundle.modelName}</bdi> <code>${bundle.fingerprint}</code></li>`),
+    ...rosters.map(({ fileName, digest }) => html`<li>${message("trust.roster")} <bdi>${fileName}</bdi> <code>${digest}</code></li>`),
     ...keys.map(({ kind, key }) => html`<li>${message(kind === "log" ? "trust.logKey" : "trust.witnessKey")} <code>${key}</code></li>`),
   ];
   return html`<dl>
@@ -59,10 +62,13 @@ ${wasm === null ? "" : html`<dt>${message("print.wasm")}</dt><dd><code>${wasm}</
 <dt>${message("print.pinned")}</dt><dd>${pins.length === 0 ? message("report.nothingPinned") : html`<ul>${pins}</ul>`}</dd>
 </dl>
 ${insecureDevSrsAllowed ? html`<p class="warning">${message("report.development")}</p>` : ""}
-${table(message("report.files"), [message("record.file"), message("report.verdict"), message("report.proved"), message("report.unproved"), message("print.coverage"), "SHA-256"], files.map((one) => {
-    const unproved = unprovedOf(one);
-    return [html`<bdi>${one.file}</bdi>`, verdictOf(one), number(one.records), number(unproved), one.verdict === "invalid" ? "–" : percent(one.records, one.records + unproved), html`<code>${one.digest ?? "–"}</code>`];
-  }))}`;
+${table(message("report.files"), [message("record.file"), message("report.verdict"), message("report.proved"), message("report.unproved"), message("print.coverage"), "SHA-256"], [
+    ...files.map((one) => {
+      const unproved = unprovedOf(one);
+      return [html`<bdi>${one.file}</bdi>`, verdictOf(one), number(one.records), number(unproved), one.verdict === "invalid" ? "–" : percent(one.records, one.records + unproved), html`<code>${one.digest ?? "–"}</code>`];
+    }),
+    ...trainings.map(({ file, digest, report }) => [html`<bdi>${file}</bdi>`, verdictOf(report), "–", "–", "–", html`<code>${digest ?? "–"}</code>`]),
+  ])}`;
 }
 
 function fileSection(one: Judged): Markup {
@@ -94,12 +100,38 @@ ${notChecked.length === 0 ? html`<p>${message("report.nothingFurther")}</p>` : h
 ${table(`${message("report.checks")}: ${one.file}`, [message("again.check"), message("report.verdict"), message("again.reason"), message("print.inputs"), message("print.time"), message("print.network")], rowsOf(one))}`;
 }
 
+function trainingSection({ file, bytes, digest, report, decisions }: Training): Markup {
+  const { verdict, checks, notChecked, parties, rounds, privacy, compliance, model, deployment, roster } = report;
+  const cause = checks.find(({ result }) => result === (verdict === "invalid" ? "failed" : "unknown"));
+  const said = verdict === "valid" ? message("training.valid", { rounds, parties: parties.length }) : message(verdict === "unknown" ? "report.unknown" : rounds === 0 ? "training.damaged" : "training.invalid");
+  const partyName = (position: number): Markup => html`<bdi>${parties[position]?.name ?? ""}</bdi>`;
+  return html`<h2><bdi>${file}</bdi></h2>
+<p>${message("training.certificate")} · ${verdictOf(report)} · ${said} ${cause === undefined || verdict === "valid" ? "" : html`<bdi>${sentence(cause.reason)}</bdi>`}</p>
+<dl>
+<dt>${message("report.size")}</dt><dd>${fileSize(bytes)}</dd>
+${digest === null ? "" : html`<dt>SHA-256</dt><dd><code>${digest}</code></dd>`}
+${roster === null ? "" : html`<dt>${message("training.made")}</dt><dd>${message("training.madeBy", { rounds, parties: parties.length })}</dd>
+<dt>${message("training.roster")}</dt><dd><code>${roster}</code></dd>`}
+${privacy === null ? "" : html`<dt>${message("training.spent")}</dt><dd>ε ${figure(privacy.epsilon)}, ${message("training.spentOf", { promised: figure(privacy.promisedEpsilon), delta: figure(privacy.delta) })}, ${messageOr(`training.adjacency.${privacy.adjacency}`, privacy.adjacency)}</dd>`}
+${model === null ? "" : html`<dt>${message("training.final")}</dt><dd><code>${model}</code></dd>`}
+${deployment === null ? "" : html`<dt>${message("models.commitment")}</dt><dd><code>${deployment.commitment}</code></dd>
+<dt>${message("training.compiledBy")}</dt><dd>${partyName(deployment.party)}</dd>`}
+</dl>
+<h3>${message("report.notChecked")}</h3>
+${rounds === 0 ? html`<p>${message("report.nothingFurther")}</p>` : html`<ul>${notChecked.map((text) => html`<li>${text}</li>`)}</ul>`}
+${parties.length === 0 ? "" : table(`${message("training.roster")}: ${file}`, [message("training.party"), message("training.signingKey"), message("training.inSums"), message("training.signed")], parties.map((party) => [html`<bdi>${party.name}</bdi>`, html`<code>${party.signingKey}</code>`, `${number(party.rounds)} / ${number(rounds)}`, message(party.signed ? "yes" : "no")]))}
+${decisions.length === 0 || deployment === null ? "" : html`<h3>${message("training.decisions")}</h3><ul>${decisions.map((one) => html`<li><bdi>${one.file}</bdi>: ${messageOr(`training.decisions.${one.model}`, one.model)}</li>`)}</ul>`}
+${compliance.length === 0 ? "" : html`<h3>${message("training.compliance")}</h3><p class="soft">${message("training.complianceHint")}</p>${compliance.map((claim) => html`<p>${partyName(claim.party)}</p><pre>${pretty(claim.statement)}</pre>`)}`}
+<h3>${message("report.checks")}</h3>
+${table(`${message("report.checks")}: ${file}`, [message("again.check"), message("report.verdict"), message("again.reason"), message("print.inputs"), message("print.time"), message("print.network")], rowsOf(report))}`;
+}
+
 function levelItem({ name, result, state, size, seen }: Level): Markup {
   return html`<li>${messageOr(`level.${name}`, name)}: ${outcome(result)}. ${messageOr(`level.${name}.${state}`, state, { size, seen })}</li>`;
 }
 
 /** The checks of a file; many that passed under one name in one row. */
-function rowsOf({ checks }: Judged): (Markup | string)[][] {
+function rowsOf({ checks }: Pick<Judged, "checks">): (Markup | string)[][] {
   const many = new Map<string, { n: number; milliseconds: number; offline: boolean }>();
   for (const { name, result, milliseconds, offline } of checks) {
     if (result === "passed") {
@@ -149,7 +181,7 @@ function table(name: string, heads: readonly string[], rows: readonly (readonly 
 `)}</tbody></table></div>`;
 }
 
-function verdictOf({ verdict }: Judged): Markup {
+function verdictOf({ verdict }: Pick<Judged, "verdict">): Markup {
   return html`<span class="outcome ${verdict}">${messageOr(`verdict.${verdict}`, verdict)}</span>`;
 }
 

@@ -5,6 +5,7 @@ import { DeskClient } from "./desk-client.js";
 import { KeptFiles } from "./kept-files.svelte.js";
 import { Live } from "./live.svelte.js";
 import { Session } from "./session.svelte.js";
+import { TrainingClient } from "./training-client.js";
 import { Trust } from "./trust.svelte.js";
 
 export interface App {
@@ -21,11 +22,12 @@ export interface App {
 
 export async function start(): Promise<App> {
   const desk = new DeskClient();
+  const training = new TrainingClient();
   const database = await Database.open();
   const kept = new KeptFiles(database);
-  const session = new Session(desk, database, (files) => void kept.hold(files));
+  const session = new Session(desk, training, database, (files) => void kept.hold(files));
   await session.restore();
-  const trust: Trust = new Trust(desk, database, async () => {
+  const trust: Trust = new Trust(desk, training, database, async () => {
     await session.judge(session.files, trust);
   });
   const { version, wasm, workers } = await desk.ask("hello", {});

@@ -11,13 +11,21 @@ export interface StoredBundle {
   readonly bytes: Uint8Array;
 }
 
+/** A pinned `roster.json`; the id is the roster's SHA-256. */
+export interface StoredRoster {
+  readonly kind: "roster";
+  readonly id: string;
+  readonly fileName: string;
+  readonly bytes: Uint8Array;
+}
+
 /** A pinned key of a log or a witness, `NAME+ID+KEY`. */
 export interface StoredKey {
   readonly kind: "log" | "witness";
   readonly id: string;
 }
 
-export type StoredPin = StoredBundle | StoredKey;
+export type StoredPin = StoredBundle | StoredRoster | StoredKey;
 
 /** A checkpoint of a log whose signature was checked under a pinned key. */
 export interface SeenCheckpoint {
@@ -134,7 +142,7 @@ function isPin(value: unknown): value is StoredPin {
   if (typeof value !== "object" || value === null || !("id" in value) || typeof value.id !== "string" || !("kind" in value)) {
     return false;
   }
-  if (value.kind === "bundle") {
+  if (value.kind === "bundle" || value.kind === "roster") {
     return "fileName" in value && typeof value.fileName === "string" && "bytes" in value && value.bytes instanceof Uint8Array;
   }
   return value.kind === "log" || value.kind === "witness";

@@ -59,9 +59,23 @@ export function percent(part: number, whole: number): string {
   return whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`;
 }
 
+/** A measured or stated quantity: three digits that count, `1e-5` where it is small. */
+export function figure(value: number): string {
+  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2).replace(/\.?0+e/, "e") : FIGURES.format(value);
+}
+
 /** The text with a capital and a full stop. */
 export function sentence(text: string): string {
   return text === "" ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+}
+
+/** JSON with line breaks; any other text as it is. */
+export function pretty(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), undefined, 2);
+  } catch {
+    return text;
+  }
 }
 
 /** Gives the reader a file. */
@@ -80,4 +94,5 @@ function inCalendar(ms: number): boolean {
   return Number.isFinite(ms) && ms >= 0 && ms <= 253_402_300_799_999;
 }
 
+const FIGURES = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const LOCAL = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });

@@ -1,6 +1,6 @@
 /** Pages by the address's hash: it works from a disk, and never asks a server. */
 
-export const PAGES = ["report", "records", "overview", "models", "break", "verify-all", "live"] as const;
+export const PAGES = ["report", "records", "overview", "models", "training", "break", "verify-all", "live"] as const;
 
 export type Page = (typeof PAGES)[number];
 

@@ -1,11 +1,16 @@
 /** The files at hand, what was found out about them, and what the table shows of them. */
 
-import type { DeskProgress, GivenFile, Summary } from "../worker/messages.js";
+import type { DeskProgress, GivenFile, Summary, TrustSettings } from "../worker/messages.js";
+import type { Roster } from "../worker/roster.js";
 import type { Facets, Query } from "../worker/rows.js";
+import type { Training } from "../worker/training-messages.js";
 import type { Database, SeenCheckpoint } from "./database.js";
-import { type DeskClient, DeskError } from "./desk-client.js";
+import type { DeskClient } from "./desk-client.js";
+import { sorted } from "./kinds.js";
 import { type Level, levelsOf, signedHeads } from "./levels.js";
 import { message } from "./messages.svelte.js";
+import type { TrainingClient } from "./training-client.js";
+import { DeskError } from "./worker-client.js";
 
 export const EVERYTHING: Query = {
   fromMs: null,
@@ -22,9 +27,19 @@ export interface Judged extends Summary {
   readonly levels: readonly Level[];
 }
 
+/** What files are judged against. */
+export interface Pinned {
+  readonly count: number;
+  readonly allowInsecureDevSrs: boolean;
+  readonly settings: TrustSettings;
+  readonly rosters: readonly { readonly roster: Roster }[];
+}
+
 export class Session {
   files = $state.raw<readonly GivenFile[]>([]);
   judged = $state.raw<readonly Judged[]>([]);
+  /** Certificates of trainings among the files. */
+  trainings = $state.raw<readonly Training[]>([]);
   facets = $state.raw<Facets>({ symbols: [], models: [], statuses: [], fromMs: null, untilMs: null });
   milliseconds = $state(0);
   judgedMs = $state(0);
@@ -37,6 +52,7 @@ export class Session {
   generation = $state(0);
   seen = $state.raw<readonly SeenCheckpoint[]>([]);
   readonly #desk: DeskClient;
+  readonly #training: TrainingClient;
   readonly #database: Database;
   /** What this visit added is not what an earlier visit saw. */
   readonly #before: SeenCheckpoint[] = [];
@@ -45,8 +61,9 @@ export class Session {
   /** Told of the files at hand. */
   readonly #given: (files: readonly GivenFile[]) => void;
 
-  constructor(desk: DeskClient, database: Database, given: (files: readonly GivenFile[]) => void) {
+  constructor(desk: DeskClient, training: TrainingClient, database: Database, given: (files: readonly GivenFile[]) => void) {
     this.#desk = desk;
+    this.#training = training;
     this.#database = database;
     this.#given = given;
   }
@@ -61,11 +78,12 @@ export class Session {
   }
 
   /** Judges these files against what is pinned now; `judged` stays as it was until that is done. */
-  async judge(files: readonly GivenFile[], trust: { readonly count: number; readonly allowInsecureDevSrs: boolean }): Promise<void> {
+  async judge(files: readonly GivenFile[], trust: Pinned): Promise<void> {
     this.failure = "";
     if (files.length === 0) {
       this.files = files;
       this.judged = [];
+      this.trainings = [];
       return;
     }
     const bytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
@@ -79,14 +97,24 @@ export class Session {
     this.#given(files);
     this.progress = { done: 0, total: files.length, bytes: 0 };
     try {
-      const { summaries, milliseconds, facets } = await this.#desk.ask("judge", { files }, (progress) => {
+      const { certificates, evidence } = await sorted(files);
+      const { summaries, milliseconds, facets } = await this.#desk.ask("judge", { files: evidence }, (progress) => {
         if (own === this.#newest) {
-          this.progress = progress;
+          this.progress = { ...progress, total: files.length };
         }
       });
+      const trainings: Training[] = [];
+      for (const certificate of certificates) {
+        if (own !== this.#newest) {
+          return;
+        }
+        this.progress = { done: evidence.length + trainings.length, total: files.length, bytes };
+        trainings.push(await this.#certified(certificate, evidence, summaries, trust));
+      }
       if (own !== this.#newest) {
         return;
       }
+      this.trainings = trainings;
       this.judged = summaries.map((summary) => ({
         ...summary,
         levels: levelsOf(summary, this.#of(this.#before, summary), [
@@ -104,6 +132,7 @@ export class Session {
     } catch (error) {
       if (own === this.#newest && !(error instanceof DeskError && error.code === "aborted")) {
         this.judged = [];
+        this.trainings = [];
         this.failure = `${message("report.noVerdict")} ${error instanceof Error ? error.message : String(error)}`;
       }
     } finally {
@@ -116,6 +145,7 @@ export class Session {
   async cancel(): Promise<void> {
     this.#newest += 1;
     this.progress = undefined;
+    this.#training.stop();
     await this.#desk.ask("cancel", {});
   }
 
@@ -141,6 +171,15 @@ export class Session {
     const levels = levelsOf(summary, seen, [...seen, ...signedHeads(summary)]);
     await this.#remember([summary]);
     return levels;
+  }
+
+  /** A certificate with the evidence that was given with it: the worker for it starts with the first one. */
+  #certified(certificate: GivenFile, evidence: readonly GivenFile[], summaries: readonly Summary[], { settings, rosters }: Pinned): Promise<Training> {
+    const decisions = evidence.flatMap((file, index) => {
+      const summary = summaries[index];
+      return summary === undefined || summary.misplaced ? [] : [{ file, commitments: summary.models.map(({ commitment }) => commitment) }];
+    });
+    return this.#training.ask("judge", { certificate, decisions, settings, rosters: rosters.map(({ roster }) => roster) });
   }
 
   #of(seen: readonly SeenCheckpoint[], { log }: Summary): SeenCheckpoint[] {

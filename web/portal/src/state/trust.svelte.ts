@@ -1,15 +1,24 @@
-/** What the auditor trusts: pinned bundles, keys of logs and witnesses, and whether development set-ups count. */
+/** What the auditor trusts: pinned bundles, rosters of trainings, keys of logs and witnesses, and whether development set-ups count. */
 
 import type { TrustedBundle } from "@clearproof/verifier";
 import type { TrustSettings } from "../worker/messages.js";
+import { type Roster, parseRoster } from "../worker/roster.js";
 import type { DeskClient } from "./desk-client.js";
 import type { Database, StoredPin } from "./database.js";
 import { message } from "./messages.svelte.js";
+import type { TrainingClient } from "./training-client.js";
 
 export interface PinnedBundle {
   readonly fileName: string;
   readonly bytes: Uint8Array;
   readonly bundle: TrustedBundle;
+}
+
+export interface PinnedRoster {
+  readonly fileName: string;
+  readonly roster: Roster;
+  /** SHA-256 of its names and keys, in hex. */
+  readonly digest: string;
 }
 
 export interface PinnedKey {
@@ -20,18 +29,21 @@ export interface PinnedKey {
 
 export class Trust {
   bundles = $state.raw<readonly PinnedBundle[]>([]);
+  rosters = $state.raw<readonly PinnedRoster[]>([]);
   keys = $state.raw<readonly PinnedKey[]>([]);
   allowInsecureDevSrs = $state(false);
   problem = $state("");
   remembers = $state(true);
   readonly #desk: DeskClient;
+  readonly #training: TrainingClient;
   readonly #database: Database;
   readonly #changed: () => Promise<void>;
   /** Other tabs of the page have the same pins. */
   readonly #tabs = new BroadcastChannel("clearproof-pins");
 
-  constructor(desk: DeskClient, database: Database, changed: () => Promise<void>) {
+  constructor(desk: DeskClient, training: TrainingClient, database: Database, changed: () => Promise<void>) {
     this.#desk = desk;
+    this.#training = training;
     this.#database = database;
     this.#changed = changed;
     this.remembers = database.remembers;
@@ -41,14 +53,35 @@ export class Trust {
   }
 
   get count(): number {
-    return this.bundles.length + this.keys.length;
+    return this.bundles.length + this.rosters.length + this.keys.length;
+  }
+
+  /** What evidence is checked against. */
+  get settings(): TrustSettings {
+    const keys = (kind: PinnedKey["kind"]): string[] => this.keys.filter((pin) => pin.kind === kind).map(({ key }) => key);
+    return {
+      bundles: this.bundles.map(({ bytes }) => bytes),
+      released: this.bundles.map(({ bundle }) => [bundle.fingerprint, bundle.released] as const),
+      logKeys: keys("log"),
+      witnessKeys: keys("witness"),
+      allowInsecureDevSrs: this.allowInsecureDevSrs,
+    };
   }
 
   /** Pins of an earlier visit or of another tab. */
   async restore(): Promise<void> {
     const bundles: PinnedBundle[] = [];
+    const rosters: PinnedRoster[] = [];
     const keys: PinnedKey[] = [];
     for (const stored of await this.#database.pins()) {
+      if (stored.kind === "roster") {
+        const roster = parseRoster(stored.bytes);
+        if (roster !== undefined) {
+          // Its digest is computed anew whenever a certificate is checked against it.
+          rosters.push({ fileName: stored.fileName, roster, digest: stored.id });
+        }
+        continue;
+      }
       if (stored.kind !== "bundle") {
         keys.push({ kind: stored.kind, key: stored.id });
         continue;
@@ -61,11 +94,12 @@ export class Trust {
       }
     }
     this.bundles = bundles;
+    this.rosters = rosters;
     this.keys = keys;
-    await this.#desk.ask("trust", { settings: this.#settings() });
+    await this.#desk.ask("trust", { settings: this.settings });
   }
 
-  /** Pins what the files are: a `verifier.bin`, or lines with keys of logs. */
+  /** Pins what the files are: a `verifier.bin`, a `roster.json`, or lines with keys of logs. */
   async addFiles(files: readonly { readonly name: string; readonly blob: Blob }[], kind: PinnedKey["kind"]): Promise<void> {
     const problems: string[] = [];
     for (const { name, blob } of files) {
@@ -79,6 +113,13 @@ export class Trust {
         for (const line of lines) {
           await this.#addKey({ kind, key: line }, problems);
         }
+        continue;
+      }
+      const roster = parseRoster(bytes);
+      if (roster !== undefined) {
+        const digest = await this.#training.ask("roster", { roster });
+        this.rosters = [...this.rosters.filter((pin) => pin.digest !== digest), { fileName: name, roster, digest }];
+        await this.#database.putPin({ kind: "roster", id: digest, fileName: name, bytes });
         continue;
       }
       const trust = await this.#desk.ask("describe", { bytes });
@@ -101,10 +142,13 @@ export class Trust {
     return problems.length === 0;
   }
 
-  async remove(pin: PinnedBundle | PinnedKey): Promise<void> {
+  async remove(pin: PinnedBundle | PinnedRoster | PinnedKey): Promise<void> {
     if ("bundle" in pin) {
       this.bundles = this.bundles.filter((other) => other !== pin);
       await this.#database.removePin({ kind: "bundle", id: pin.bundle.fingerprint });
+    } else if ("roster" in pin) {
+      this.rosters = this.rosters.filter((other) => other !== pin);
+      await this.#database.removePin({ kind: "roster", id: pin.digest });
     } else {
       this.keys = this.keys.filter((other) => other !== pin);
       await this.#database.removePin({ kind: pin.kind, id: pin.key });
@@ -118,7 +162,7 @@ export class Trust {
   }
 
   async #addKey(pin: PinnedKey, problems: string[]): Promise<void> {
-    const settings = { ...this.#settings(), bundles: [], [pin.kind === "log" ? "logKeys" : "witnessKeys"]: [pin.key] };
+    const settings = { ...this.settings, bundles: [], [pin.kind === "log" ? "logKeys" : "witnessKeys"]: [pin.key] };
     try {
       // The verifier says whether it is a key; it is asked with this key alone.
       await this.#desk.ask("trust", { settings });
@@ -141,22 +185,11 @@ export class Trust {
   }
 
   async #apply(tellTabs: boolean): Promise<void> {
-    await this.#desk.ask("trust", { settings: this.#settings() });
+    await this.#desk.ask("trust", { settings: this.settings });
     if (tellTabs) {
       this.#tabs.postMessage("changed");
     }
     await this.#changed();
-  }
-
-  #settings(): TrustSettings {
-    const keys = (kind: PinnedKey["kind"]): string[] => this.keys.filter((pin) => pin.kind === kind).map(({ key }) => key);
-    return {
-      bundles: this.bundles.map(({ bytes }) => bytes),
-      released: this.bundles.map(({ bundle }) => [bundle.fingerprint, bundle.released] as const),
-      logKeys: keys("log"),
-      witnessKeys: keys("witness"),
-      allowInsecureDevSrs: this.allowInsecureDevSrs,
-    };
   }
 }
 

@@ -2,10 +2,12 @@
 
 import { type Report, type Verifier, VerificationError, createVerifier } from "@clearproof/verifier";
 import wasm from "virtual:verifier-wasm";
+import { digestOf, digestOfBlob } from "./digest.js";
 import { EvidenceParts } from "./evidence-parts.js";
 import { csvOf } from "./export.js";
 import type { Asked, Broken, DeskProgress, GivenFile, Kind, Questions, RecordDetail, Reverified, Summary, TrustSettings } from "./messages.js";
 import { overviewOf } from "./overview.js";
+import { parseRoster } from "./roster.js";
 import { type ReleasedNames, Rows } from "./rows.js";
 import { difference, offers, tamper } from "./tamper.js";
 
@@ -109,7 +111,8 @@ export class Desk {
   }
 
   async #isTrust(verifier: Verifier, blob: Blob): Promise<boolean> {
-    return (await verifier.describeTrust(new Uint8Array(await blob.arrayBuffer()))).kind === "bundle";
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    return parseRoster(bytes) !== undefined || (await verifier.describeTrust(bytes)).kind === "bundle";
   }
 
   #report(file: number): Report {
@@ -287,20 +290,6 @@ function summaryOf(report: Report, bytes: number, digest: string | null, misplac
           },
     misplaced,
   };
-}
-
-async function digestOfBlob(blob: Blob): Promise<string | null> {
-  return digestOf(new Uint8Array(await blob.arrayBuffer()));
-}
-
-/** SHA-256 in hex; null where the page is not served securely, so that the browser computes none. */
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | null> {
-  const subtle = (crypto as { readonly subtle?: SubtleCrypto }).subtle;
-  if (subtle === undefined) {
-    return null;
-  }
-  const digest = new Uint8Array(await subtle.digest("SHA-256", bytes));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const MOST_WORKERS = 4;

@@ -1,14 +1,15 @@
 /** The worker's program: a desk that answers messages. */
 
 import { VerificationError } from "@clearproof/verifier";
+import type { Told } from "../state/worker-client.js";
 import { Desk } from "./desk.js";
-import type { Asked, Told } from "./messages.js";
+import type { Asked, DeskProgress } from "./messages.js";
 
 const desk = new Desk();
 
 self.onmessage = (event: MessageEvent<Asked>): void => {
   const { data } = event;
-  const post = (told: Told): void => {
+  const post = (told: Told<DeskProgress>): void => {
     self.postMessage(told);
   };
   desk.answer(data, (progress) => { post({ id: data.id, progress }); }).then(

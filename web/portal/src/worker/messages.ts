@@ -115,8 +115,3 @@ export interface Questions {
 export type Kind = keyof Questions;
 
 export type Asked = { readonly [K in Kind]: { readonly id: number; readonly kind: K } & Questions[K]["ask"] }[Kind];
-
-export type Told =
-  | { readonly id: number; readonly answer: Questions[Kind]["answer"] }
-  | { readonly id: number; readonly code: string; readonly detail: string }
-  | { readonly id: number; readonly progress: DeskProgress };
