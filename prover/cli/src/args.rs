@@ -610,6 +610,8 @@ pub(crate) enum AuditCommand {
     Prove,
     /// As a witness: sign a log's checkpoint, if the log only grew since the last one signed here
     Cosign(AuditCosign),
+    /// Keep the cosignatures of witnesses with the log's latest checkpoint: exports then carry them
+    Witnessed(AuditWitnessed),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -759,6 +761,15 @@ pub(crate) struct AuditLifecycle {
     /// Why
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) note: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditWitnessed {
+    /// The cosigned checkpoint, as `audit cosign` wrote it
+    pub(crate) checkpoint: PathBuf,
+    /// A witness's key, NAME+ID+KEY, whose cosignature is kept; may be repeated
+    #[arg(long, value_name = "KEY", required = true)]
+    pub(crate) witness_key: Vec<String>,
 }
 
 #[derive(Debug, Args)]

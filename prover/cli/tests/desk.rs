@@ -419,9 +419,23 @@ fn an_operator_looks_into_the_log_and_an_auditor_judges_what_comes_out() {
         "--out",
         "checkpoint",
     ];
-    ends(desk.path(), &cosign, 0);
+    let printed = ends(desk.path(), &cosign, 0);
+    let witness_key = printed.trim().rsplit(' ').next().unwrap();
     let note = fs::read_to_string(desk.path().join("checkpoint")).unwrap();
     assert!(note.contains("witness.example"), "{note}");
+    // The log's operator keeps it: an auditor who pinned the witness sees it in what is exported from now on.
+    let keep = ["witnessed", "checkpoint", "--witness-key"];
+    desk.audit(&[&keep[..], &[&desk.log_key]].concat(), 65);
+    desk.audit(&[&keep[..], &[witness_key]].concat(), 0);
+    desk.audit(&["export", "--out", "witnessed.evidence"], 0);
+    let pinned = [
+        "--log-key",
+        desk.log_key.as_str(),
+        "--witness-key",
+        witness_key,
+    ];
+    let report = verify("witnessed.evidence", &pinned, 0);
+    assert!(report.contains("log.witnesses"), "{report}");
 
     // 6. A time-stamp authority saw the checkpoint.
     desk.audit(&["timestamp", "--out", "request.tsq"], 0);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clearproof_prover::engine::store::{Filter, ProofStatus, Record, RecordKind};
+use clearproof_prover::engine::store::{Filter, ProofStatus, Record, RecordKind, StoredCheckpoint};
 use clearproof_prover::engine::{Engine, Export, Mode};
 use clearproof_prover::prove::Artifact;
 use clearproof_service::car::write_car;
@@ -18,13 +18,13 @@ use clearproof_shared::artifact::evidence::Evidence;
 use clearproof_shared::log::checkpoint::{checkpoint_text, Checkpoint};
 use clearproof_shared::log::entry::{Action, Entry};
 use clearproof_shared::log::merkle::leaf_hash;
-use clearproof_shared::log::note::VerifierKey;
+use clearproof_shared::log::note::{NoteSignature, VerifierKey};
 use rand_core::OsRng;
 use serde_json::{json, Value};
 
 use crate::args::{
     Audit, AuditCommand, AuditCosign, AuditDisclose, AuditExport, AuditLifecycle, AuditList,
-    AuditReconcile, AuditTimestamp, LifecycleArgument, StatusArgument,
+    AuditReconcile, AuditTimestamp, AuditWitnessed, LifecycleArgument, StatusArgument,
 };
 use crate::failure::{status, Failure};
 use crate::files::{self, Secrecy};
@@ -51,6 +51,7 @@ pub(super) fn audit(arguments: &Audit) -> Result<u8, anyhow::Error> {
         AuditCommand::Reconcile(arguments) => return reconcile(&engine, arguments),
         AuditCommand::Lifecycle(arguments) => lifecycle(&engine, dir, arguments)?,
         AuditCommand::Prove => prove(&engine)?,
+        AuditCommand::Witnessed(arguments) => witnessed(&engine, arguments)?,
         AuditCommand::Cosign(_) => {}
     }
     Ok(status::OK)
@@ -509,6 +510,50 @@ fn cosign(arguments: &AuditCosign) -> Result<(), anyhow::Error> {
         .map_err(|e| Failure::input(path, e))?;
     files::write(&arguments.out, &note.encode(), Secrecy::Public)?;
     print(&format!("cosigned as {}\n", key.cosigner()))?;
+    Ok(())
+}
+
+fn witnessed(engine: &Engine, arguments: &AuditWitnessed) -> Result<(), anyhow::Error> {
+    let path = &arguments.checkpoint;
+    let bytes = files::read(path, 1 << 16)?;
+    let cosigned = Checkpoint::parse(&bytes).map_err(|e| Failure::input(path, e))?;
+    let latest = engine.store().latest_checkpoint().map_err(failed)?;
+    let Some(latest) = latest.filter(|latest| latest.size == cosigned.size) else {
+        return Err(Failure::input(
+            path,
+            "it is not the log's latest checkpoint; have the latest one cosigned",
+        )
+        .into());
+    };
+    let mut checkpoint = Checkpoint::parse(&latest.note).map_err(failed)?;
+    if cosigned.note.text != checkpoint.note.text {
+        return Err(Failure::input(path, "it is of another log or history than this one").into());
+    }
+    // Only what a witness's key bears out: anybody could add lines otherwise.
+    for key in &arguments.witness_key {
+        let key = VerifierKey::parse(key).map_err(|_| {
+            Failure::usage("--witness-key takes NAME+ID+KEY, as `cosign` printed it")
+        })?;
+        cosigned
+            .verify_witness(&key)
+            .map_err(|e| Failure::input(path, format!("{key}: {e}")))?;
+        let own = |line: &NoteSignature| line.name == key.name() && line.key_id == key.key_id();
+        checkpoint.note.signatures.retain(|line| !own(line));
+        let lines = cosigned.note.signatures.iter().filter(|line| own(line));
+        checkpoint.note.signatures.extend(lines.cloned());
+    }
+    let stored = StoredCheckpoint {
+        note: checkpoint.note.encode(),
+        ..latest
+    };
+    // Within the limits of a note.
+    Checkpoint::parse(&stored.note).map_err(failed)?;
+    engine.store().put_checkpoint(&stored).map_err(failed)?;
+    eprintln!(
+        "the checkpoint at {} entries has {} cosignatures",
+        checkpoint.size,
+        checkpoint.note.signatures.len() - 1
+    );
     Ok(())
 }
 
