@@ -1,6 +1,7 @@
 /**
  * Makes the evidence of this folder anew: `node tests/desk/make.mjs` in the repository's root, after
- * `cargo build --workspace --bin clearproof`. A desk with two models, one after the other, on a service of its own.
+ * `cargo build --workspace --bin clearproof`. A desk with two models, one after the other, on a service of its own, and a
+ * witness of its log.
  */
 
 import { execFileSync, spawn } from "node:child_process";
@@ -91,6 +92,16 @@ try {
   // 3. What an auditor gets on a second visit: the growth since the first, and two records' inputs.
   run("audit", "--dir", desk, "export", "--to", size.toString(), "--metadata", "--earlier", visit.toString(), "--disclose", "7", "--disclose", "50", "--out", join(HERE, "second-visit.evidence"));
   writeFileSync(join(HERE, "log.key"), `${logKey}\n`);
+
+  // 4. A witness saw both checkpoints, and its signature on the second comes with the newest entries.
+  let witnessKey;
+  for (const visit of ["first", "second"]) {
+    const said = run("audit", "cosign", join(HERE, `${visit}-visit.evidence`), "--log-key", logKey, "--key", join(work, "witness.key"), "--name", "witness.example", "--memory", join(work, "seen"), "--out", join(work, "checkpoint"));
+    witnessKey = said.trim().split(" ").at(-1);
+  }
+  run("audit", "--dir", desk, "witnessed", join(work, "checkpoint"), "--witness-key", witnessKey);
+  run("audit", "--dir", desk, "export", "--from", visit.toString(), "--to", size.toString(), "--metadata", "--earlier", visit.toString(), "--out", join(HERE, "witnessed.evidence"));
+  writeFileSync(join(HERE, "witness.key"), `${witnessKey}\n`);
 } finally {
   service.kill("SIGTERM");
   rmSync(work, { recursive: true, force: true });

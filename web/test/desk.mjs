@@ -15,8 +15,11 @@ export const desk = {
   first: deskFile("first.verifier.bin"),
   second: deskFile("second.verifier.bin"),
   logKey: deskFile("log.key"),
+  witnessKey: deskFile("witness.key"),
   firstVisit: deskFile("first-visit.evidence"),
   secondVisit: deskFile("second-visit.evidence"),
+  /** The entries since the first visit, under the second one's checkpoint with a witness's signature. */
+  witnessed: deskFile("witnessed.evidence"),
 };
 
 /** @param {Buffer} bytes */

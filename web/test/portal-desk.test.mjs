@@ -64,6 +64,32 @@ describe("what the log shows", () => {
       assert.match(await levelText(auditor, "growth"), /saw before/);
     }));
 
+  test("a witness that was pinned saw the same log, and all four levels are shown", () =>
+    atTheDesk(async (auditor) => {
+      await auditor.check(desk.firstVisit);
+      await auditor.open();
+      assert.equal((await auditor.check(desk.witnessed)).verdict, "valid");
+      assert.deepEqual(await levels(auditor), { inclusion: "passed", growth: "passed", witnesses: "unknown", content: "passed" });
+      assert.match(await levelText(auditor, "witnesses"), /You pinned no witness/);
+      await auditor.pin(desk.witnessKey);
+      await auditor.page.getByText("witness key", { exact: true }).waitFor();
+      await auditor.page.waitForSelector('[data-level="witnesses"][data-outcome="passed"]');
+      assert.deepEqual(await levels(auditor), { inclusion: "passed", growth: "passed", witnesses: "passed", content: "passed" });
+      assert.match(await levelText(auditor, "witnesses"), /saw this checkpoint/);
+      assert.equal((await auditor.report()).checks.find(({ name }) => name === "log.witnesses")?.outcome, "passed");
+      await auditor.shot("report-witnessed");
+      // The same checkpoint without the witness's signature: it may have been shown to us alone.
+      assert.notEqual((await auditor.check(desk.secondVisit)).verdict, "invalid");
+      assert.equal((await levels(auditor)).witnesses, "unknown");
+      // A signature with a bit flipped, of the witness's or of the log's, is a false one.
+      const cosignature = desk.witnessed.bytes.indexOf(Buffer.from("— witness.example ")) + 40;
+      assert.ok(cosignature > 40);
+      const forged = Buffer.from(desk.witnessed.bytes);
+      forged.write(forged.subarray(cosignature, cosignature + 1).toString() === "A" ? "B" : "A", cosignature);
+      assert.equal((await auditor.check({ name: "forged", bytes: forged })).verdict, "invalid");
+      assert.equal((await levels(auditor)).witnesses, "failed");
+    }));
+
   test("without the log's key nothing is said of it, and nothing remembered", () =>
     asAuditor(async (auditor) => {
       await auditor.pin(desk.first);

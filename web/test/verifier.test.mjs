@@ -129,6 +129,23 @@ test("a log's records name their model, what was in force, and the growth that t
   assert.deepEqual(trust.bundle.released, ["decision"]);
 });
 
+test("a witness that was pinned is asked for", async () => {
+  const judge = async (/** @type {Buffer} */ bytes, /** @type {string[]} */ witnessKeys) => {
+    const verifier = await createVerifier({
+      trust: [desk.first.bytes, desk.second.bytes],
+      logKeys: [desk.logKey.bytes.toString().trim()],
+      witnessKeys,
+    });
+    const { verdict, checks } = await verifier.verify(bytes);
+    verifier.close();
+    return [verdict, checks.find(({ name }) => name === "log.witnesses")?.result];
+  };
+  const witness = desk.witnessKey.bytes.toString().trim();
+  assert.deepEqual(await judge(desk.witnessed.bytes, [witness]), ["valid", "passed"]);
+  assert.deepEqual(await judge(desk.witnessed.bytes, []), ["valid", undefined]);
+  assert.deepEqual(await judge(desk.secondVisit.bytes, [witness]), ["unknown", "unknown"]);
+});
+
 test("without the models nothing is said of a log's window, and nothing is held against it", async () => {
   const verifier = await createVerifier({ trust: [], logKeys: [desk.logKey.bytes.toString().trim()] });
   const { verdict, checks } = await verifier.verify(desk.secondVisit.bytes);

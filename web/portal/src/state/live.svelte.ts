@@ -148,7 +148,7 @@ export class Live {
     if (service !== undefined) {
       await this.#attempt(async () => {
         const blob = await service.bundle(model);
-        await this.#app.trust.addFiles([{ name: `${model.slice(0, 16)}.verifier.bin`, blob }], "log");
+        await this.#app.trust.addFiles([{ name: `${model.slice(0, 16)}.verifier.bin`, blob }]);
       });
     }
   }

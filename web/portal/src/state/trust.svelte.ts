@@ -99,8 +99,8 @@ export class Trust {
     await this.#desk.ask("trust", { settings: this.settings });
   }
 
-  /** Pins what the files are: a `verifier.bin`, a `roster.json`, or lines with keys of logs. */
-  async addFiles(files: readonly { readonly name: string; readonly blob: Blob }[], kind: PinnedKey["kind"]): Promise<void> {
+  /** Pins what the files are: a `verifier.bin`, a `roster.json`, or lines with keys of logs and witnesses. */
+  async addFiles(files: readonly { readonly name: string; readonly blob: Blob }[]): Promise<void> {
     const problems: string[] = [];
     for (const { name, blob } of files) {
       if (blob.size > MOST_BYTES) {
@@ -111,7 +111,7 @@ export class Trust {
       const lines = keyLines(bytes);
       if (lines.length > 0) {
         for (const line of lines) {
-          await this.#addKey({ kind, key: line }, problems);
+          await this.#addKey(line, problems);
         }
         continue;
       }
@@ -135,9 +135,9 @@ export class Trust {
   }
 
   /** Pins a key that was typed. */
-  async addKey(kind: PinnedKey["kind"], text: string): Promise<boolean> {
+  async addKey(text: string): Promise<boolean> {
     const problems: string[] = [];
-    await this.#addKey({ kind, key: text.trim() }, problems);
+    await this.#addKey(text.trim(), problems);
     await this.#done(problems);
     return problems.length === 0;
   }
@@ -161,7 +161,8 @@ export class Trust {
     await this.#apply(false);
   }
 
-  async #addKey(pin: PinnedKey, problems: string[]): Promise<void> {
+  async #addKey(text: string, problems: string[]): Promise<void> {
+    const pin: PinnedKey = { kind: kindOf(text), key: text };
     const settings = { ...this.settings, bundles: [], [pin.kind === "log" ? "logKeys" : "witnessKeys"]: [pin.key] };
     try {
       // The verifier says whether it is a key; it is asked with this key alone.
@@ -193,6 +194,15 @@ export class Trust {
   }
 }
 
+/** Whose key it is: a witness's cosigns (type 4), any other signs checkpoints of its own. */
+function kindOf(key: string): PinnedKey["kind"] {
+  try {
+    return atob(key.split("+").slice(2).join("+")).charCodeAt(0) === COSIGNATURE ? "witness" : "log";
+  } catch {
+    return "log";
+  }
+}
+
 /** Lines like `NAME+ID+KEY`, where a small file holds nothing else. */
 function keyLines(bytes: Uint8Array): string[] {
   if (bytes.length > MOST_KEY_BYTES) {
@@ -202,5 +212,7 @@ function keyLines(bytes: Uint8Array): string[] {
   return lines.every((line) => /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(line)) ? lines : [];
 }
 
+/** c2sp.org/tlog-cosignature, version 1. */
+const COSIGNATURE = 4;
 const MOST_KEY_BYTES = 16_384;
 const MOST_BYTES = 256_000_000;
