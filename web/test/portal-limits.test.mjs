@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 import { after, before, describe, test } from "node:test";
-import { startPortal } from "./browser.mjs";
+import { chromium } from "playwright-core";
+import { ARGUMENTS, Auditor, chromiumPath, startPortal } from "./browser.mjs";
 import { desk } from "./desk.mjs";
 import { cbor, head, logFile, logSigner } from "./log-file.mjs";
+import { digestOfRoster, summed } from "./training-files.mjs";
 
 const RECORDS = 100_000;
 const SCRIPT = `<img src=x onerror="globalThis.hacked=1"><script>globalThis.hacked=1</script>"'\`\${globalThis.hacked=1}javascript:globalThis.hacked=1`;
@@ -143,6 +145,30 @@ describe("hostile files", () => {
         await auditor.page.waitForSelector('#break-result[data-verdict="invalid"]');
         assert.ok(performance.now() - start < 10_000);
       }));
+  }
+});
+
+test("over a plain connection Live says that nothing can be hashed, and files are judged", async () => {
+  const browser = await chromium.launch({ executablePath: chromiumPath(), args: [...ARGUMENTS, "--host-resolver-rules=MAP desk.example 127.0.0.1"] });
+  const auditor = new Auditor(await browser.newContext(), portal.url.replace("127.0.0.1", "desk.example"));
+  try {
+    await auditor.open("live.html#/live");
+    const { page } = auditor;
+    assert.equal(await page.evaluate(() => globalThis.isSecureContext), false);
+    assert.match((await page.textContent("#live-insecure")) ?? "", /not served securely.*over https or from a disk/);
+    assert.equal(await page.locator("#live-address").count(), 0);
+    await auditor.shot("live-insecure");
+    await auditor.go("#/report");
+    await auditor.pin(desk.first);
+    await auditor.pin(desk.logKey);
+    assert.equal((await auditor.check(desk.firstVisit)).verdict, "valid");
+    assert.equal(await page.getByText("SHA-256", { exact: true }).count(), 0);
+    // Rosters have a fingerprint all the same: the verifier computes it.
+    await auditor.pin(summed.roster);
+    assert.equal(await page.getAttribute("[data-roster]", "data-roster"), digestOfRoster(summed.roster.bytes));
+    assert.deepEqual(auditor.complaints, []);
+  } finally {
+    await browser.close();
   }
 });
 

@@ -9,6 +9,11 @@ const NEEDED: readonly (readonly [string, () => boolean])[] = [
   ["CSS light-dark()", () => CSS.supports("color", "light-dark(#000, #fff)")],
 ];
 
+/** Whether the browser computes hashes for the page: it does for those over https, of this machine or from a disk. */
+export function canHash(): boolean {
+  return (crypto as { readonly subtle?: SubtleCrypto }).subtle !== undefined;
+}
+
 export function missingFeatures(): string[] {
   return NEEDED.flatMap(([name, present]) => (present() ? [] : [name]));
 }
