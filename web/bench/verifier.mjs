@@ -3,7 +3,8 @@
  *
  * - one: a file under a model that was checked before (median and best of RUNS);
  * - 1,000 files: single proofs of one circuit, checked by `verifyAll` on two workers, the models checked before;
- * - a batch of decisions in one proof.
+ * - a batch of decisions in one proof;
+ * - the processor time of all the page's threads for the thousand, which others on the machine disturb less.
  */
 
 import { readFileSync } from "node:fs";
@@ -46,11 +47,20 @@ await new Promise((resolve) => server.listen(0, "127.0.0.1", () => { resolve(und
 const address = server.address();
 const port = typeof address === "object" && address !== null ? address.port : 0;
 const browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
-console.log("| evidence | bytes | one: median ms | best ms | 1,000 files on 2 workers: median s | best s |\n| --- | --- | --- | --- | --- | --- |");
+const session = await browser.newBrowserCDPSession();
+/** Seconds of processor time of the pages' processes so far. */
+async function processorSeconds() {
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  return processInfo.filter(({ type }) => type === "renderer").reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+}
+console.log("| evidence | bytes | one: median ms | best ms | 1,000 files on 2 workers: median s | best s | CPU s |\n| --- | --- | --- | --- | --- | --- | --- |");
 try {
   for (const { name, evidence, trust } of cases) {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${port.toString()}/`);
+    /** @type {number[]} */
+    const readings = [];
+    await page.exposeFunction("readProcessor", async () => readings.push(await processorSeconds()));
     const times = await page.evaluate(
       async ({ evidenceBytes, trustBytes, runs, batchRuns }) => {
         const address = "/entry.js";
@@ -81,7 +91,10 @@ try {
         await verifier.verifyAll(many.slice(0, 20));
         const one = await measure(runs, async () => [await verifier.verify(bytes)]);
         // Single proofs only: a file of many decisions is a batch of its own.
+        const { readProcessor } = /** @type {{ readProcessor: () => Promise<unknown> }} */ (/** @type {unknown} */ (globalThis));
+        await readProcessor();
         const thousand = evidenceBytes.length < 20_000 ? await measure(batchRuns, () => verifier.verifyAll(many)) : undefined;
+        await readProcessor();
         verifier.close();
         return { one, thousand };
       },
@@ -89,7 +102,10 @@ try {
     );
     await page.close();
     const ms = [times.one.median, times.one.best].map((time) => time.toFixed(1));
-    const s = times.thousand ? [times.thousand.median, times.thousand.best].map((time) => (time / 1000).toFixed(2)) : ["-", "-"];
+    const [start = NaN, end = NaN] = readings;
+    const s = times.thousand
+      ? [times.thousand.median / 1000, times.thousand.best / 1000, (end - start) / BATCH_RUNS].map((time) => time.toFixed(2))
+      : ["-", "-", "-"];
     console.log(`| ${[name, evidence.length.toLocaleString("en"), ...ms, ...s].join(" | ")} |`);
   }
 } finally {
