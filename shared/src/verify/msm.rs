@@ -3,7 +3,8 @@
 //! 1. Claim: `msm(terms) = sum scalar * point`.
 //! 2. Method: for few points Straus' interleaved windows (signed wNAF digits, affine tables of odd
 //!    multiples); for many Pippenger's buckets with signed digits, where all buckets of several
-//!    windows are summed pairwise in affine form with one inversion a round.
+//!    windows are summed pairwise in affine form with one inversion a round. Natively, thousands are shared among
+//!    the cores.
 //! 3. Assumed: points lie on the curve; scalars are public (variable time).
 //! 4. Source: Straus 1964; Pippenger 1976; batch-affine addition as in Aztec's and gnark's MSM.
 
@@ -17,6 +18,47 @@ pub type Term = (Fr, G1Affine);
 
 /// The sum of the terms.
 pub fn msm(terms: &[Term]) -> G1Projective {
+    #[cfg(not(target_family = "wasm"))]
+    if terms.len() >= 2 * PART {
+        return parallel(terms);
+    }
+    part(terms)
+}
+
+/// Terms that are worth a thread.
+#[cfg(not(target_family = "wasm"))]
+const PART: usize = 1 << 11;
+
+/// The sum of many terms, a part of them on each of the machine's cores.
+#[cfg(not(target_family = "wasm"))]
+fn parallel(terms: &[Term]) -> G1Projective {
+    use std::sync::LazyLock;
+    use std::thread::{available_parallelism, scope, Builder};
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| available_parallelism().map_or(1, usize::from));
+    let parts = CORES.min(terms.len() / PART).max(1);
+    let mut chunks = terms.chunks(terms.len().div_ceil(parts));
+    let first = chunks.next().unwrap_or_default();
+    scope(|scope| {
+        let others: Vec<_> = chunks
+            .map(|terms| {
+                let thread = Builder::new().spawn_scoped(scope, move || part(terms));
+                (thread, terms)
+            })
+            .collect();
+        let mut sum = part(first);
+        for (thread, terms) in others {
+            // Where the system has no thread left, this one does it.
+            sum += match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|_| part(terms)),
+                Err(_) => part(terms),
+            };
+        }
+        sum
+    })
+}
+
+fn part(terms: &[Term]) -> G1Projective {
     let terms: Vec<SignedTerm> = terms.iter().filter_map(SignedTerm::new).collect();
     match terms.len() {
         0..=89 => straus(&terms),
@@ -335,7 +377,7 @@ mod tests {
 
     #[test]
     fn equals_the_sum_of_multiples() {
-        for count in [0, 1, 2, 10, 89, 90, 128, 300, 500, 1000, 3100] {
+        for count in [0, 1, 2, 10, 89, 90, 128, 300, 500, 1000, 3100, 4097, 6200] {
             let terms = terms(count);
             let expected: G1Projective = terms.iter().map(|(s, p)| *p * s).sum();
             assert_eq!(msm(&terms), expected, "{count} terms");
