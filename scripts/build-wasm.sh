@@ -62,7 +62,7 @@ make_module() { # name, folder of the result, features
         --out-dir "$stage" --out-name "$1" --profile wasm -- --locked --features "$3"
     # Shrink, then move the whole folder into place at once.
     node web/build/snip-panics.mjs "$stage/$1_bg.wasm" "$stage/$1_bg.wasm"
-    "$wasm_opt" -Oz --one-caller-inline-max-function-size=200 --converge --strip-debug --strip-producers \
+    "$wasm_opt" -Oz --one-caller-inline-max-function-size=0 --converge --strip-debug --strip-producers \
         --enable-bulk-memory --enable-bulk-memory-opt --enable-mutable-globals --enable-nontrapping-float-to-int \
         --enable-sign-ext --enable-multivalue --enable-reference-types --enable-extended-const \
         "$stage/$1_bg.wasm" -o "$stage/$1_bg.opt.wasm"
