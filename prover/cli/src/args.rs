@@ -110,9 +110,9 @@ pub(crate) struct CeremonyPowers {
 pub(crate) enum Federated {
     /// Write keys, certificates and the manifest, a folder for each process
     Provision(Provision),
-    /// Relay a round among parties, as its coordinator
+    /// Relay a round, or all rounds of a training, among parties
     Coordinate(Coordinate),
-    /// Take part in a round
+    /// Take part in a round, or in all rounds of a training
     Party(PartyArguments),
     /// Sum random updates among parties in this process, and show what it costs each
     Simulate(Simulate),
@@ -136,13 +136,22 @@ pub(crate) struct VerifyTraining {
     /// Accept keys and reference strings of set-ups whose secrets somebody may know
     #[arg(long)]
     pub(crate) allow_insecure_setup: bool,
+    /// Ceremony of a compliance proof's key, checked from its statement on
+    #[arg(long, value_name = "FILE", requires = "powers")]
+    pub(crate) ceremony: Vec<PathBuf>,
+    /// Powers of tau that the ceremonies began with
+    #[arg(long, value_name = "FILE", requires = "ceremony", group = "powers")]
+    pub(crate) ptau: Option<PathBuf>,
+    /// The ceremonies began with powers whose secret is published, for trials
+    #[arg(long, requires = "ceremony", group = "powers")]
+    pub(crate) insecure_dev_tau: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 /// What privacy a training promises.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct PrivacyArguments {
     /// Promise (epsilon, delta)-differential privacy of records
     #[arg(long, value_name = "E")]
@@ -189,9 +198,15 @@ pub(crate) struct Provision {
     /// Contributors that may pool what they know
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) colluders: u16,
+    /// Train this model (ONNX) over several rounds; sizes and bounds follow from it
+    #[arg(long, value_name = "FILE", requires = "training", conflicts_with_all = ["coordinates", "clip_norm", "noise_norm", "round"])]
+    pub(crate) model: Option<PathBuf>,
+    /// JSON: rounds, spare attempts, most examples of a party in a round, and the steps
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub(crate) training: Option<PathBuf>,
     /// Coordinates of an update
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
-    pub(crate) coordinates: u32,
+    #[arg(long, value_name = "N", required_unless_present = "model", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub(crate) coordinates: Option<u32>,
     /// Bits of a coordinate, noise and sign included
     #[arg(long, value_name = "B", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=30))]
     pub(crate) bits: u32,
@@ -199,11 +214,11 @@ pub(crate) struct Provision {
     #[arg(long, value_name = "K", default_value_t = 12, value_parser = clap::value_parser!(u32).range(6..=16))]
     pub(crate) log_rows: u32,
     /// Bound of the clipped update's L2 norm, grid units
-    #[arg(long, value_name = "C")]
-    pub(crate) clip_norm: u64,
+    #[arg(long, value_name = "C", required_unless_present = "model")]
+    pub(crate) clip_norm: Option<u64>,
     /// Bound of a party's noise's L2 norm, grid units
-    #[arg(long, value_name = "B")]
-    pub(crate) noise_norm: u64,
+    #[arg(long, value_name = "B", required_unless_present = "model")]
+    pub(crate) noise_norm: Option<u64>,
     /// Let contributions go without a proof of these bounds
     #[arg(long)]
     pub(crate) without_norm_proofs: bool,
@@ -213,7 +228,7 @@ pub(crate) struct Provision {
     #[command(flatten)]
     pub(crate) privacy: PrivacyArguments,
     /// What one record adds at most, L2, grid units; the clip norm if left out
-    #[arg(long, value_name = "C", requires = "epsilon")]
+    #[arg(long, value_name = "C", requires = "epsilon", conflicts_with = "model")]
     pub(crate) record_clip: Option<f64>,
     /// Parties that may drop out without the noise falling below what is promised
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -243,12 +258,15 @@ pub(crate) struct PartyArguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7443")]
     pub(crate) connect: String,
     /// JSON: {"clipped": [...], "noise": [...]}, integers on the manifest's grid
-    #[arg(long, value_name = "FILE")]
-    pub(crate) update: PathBuf,
-    /// JSON file to write: the sum and the parties that it sums
+    #[arg(long, value_name = "FILE", required_unless_present = "data")]
+    pub(crate) update: Option<PathBuf>,
+    /// JSON: {"features": [[...], ...], "labels": [...]}: take part in all rounds of a training with these examples
+    #[arg(long, value_name = "FILE", conflicts_with = "update")]
+    pub(crate) data: Option<PathBuf>,
+    /// File to write: the sum and the parties that it sums (JSON), or the trained model (ONNX)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Seconds until it gives up; the same command goes on later
+    /// Seconds that a round may last until it gives up; the same command goes on later
     #[arg(long, value_name = "S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) timeout_s: u64,
     /// The privacy budget of this party's data; budget.json in its folder if left out

@@ -1,11 +1,18 @@
 //! `clearproof federated` from outside: rounds, budgets, training certificates, as processes.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::{BuildHasher, Hasher};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
+use clearproof_federated::training::{onnx, Architecture, Loss, Model};
+use rand_core::OsRng;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 const VALID: i32 = 0;
 const INVALID: i32 = 1;
@@ -285,4 +292,328 @@ fn coordinator_and_parties_write_the_certificate_that_all_signed() {
     let ledger = fs::read_to_string(folder.join("federation/party-2/budget.json"));
     let ledger = json(&ledger.expect("debited"));
     assert_eq!(ledger["rounds"].as_array().map(Vec::len), Some(1));
+}
+
+/// A coordinator and four parties, each of which can be killed and started again.
+struct Processes<'a> {
+    folder: &'a Path,
+    /// Arguments of the parties, then of the coordinator.
+    arguments: Vec<Vec<String>>,
+    running: Vec<Option<Running>>,
+}
+
+const COORDINATOR: usize = 4;
+
+impl<'a> Processes<'a> {
+    fn new(folder: &'a Path, coordinator: &[&str], party: impl Fn(usize) -> Vec<String>) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("bound").to_string();
+        let own = |list: &[&str]| list.iter().map(|&s| s.to_owned()).collect::<Vec<_>>();
+        let mut arguments: Vec<Vec<String>> = (1..=4)
+            .map(|number| {
+                let home = format!("federation/party-{number}");
+                let fixed = ["federated", "party", &home, "--connect", &address];
+                [own(&fixed), party(number), own(&["--timeout-s", "300"])].concat()
+            })
+            .collect();
+        let home = "federation/coordinator";
+        let fixed = ["federated", "coordinate", home, "--listen", &address];
+        arguments.push([own(&fixed), own(coordinator)].concat());
+        Self {
+            folder,
+            arguments,
+            running: (0..5).map(|_| None).collect(),
+        }
+    }
+
+    fn start(&mut self, which: usize) {
+        let arguments: Vec<&str> = self.arguments[which].iter().map(String::as_str).collect();
+        let mut command = command(self.folder, &arguments);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+        self.running[which] = Some(Running(command.spawn().expect("it starts")));
+    }
+
+    /// SIGKILL, in whatever it is at, and again from the disk.
+    fn kill_and_start(&mut self, which: usize) {
+        let mut process = self.running[which].take().expect("it runs");
+        process.0.kill().expect("killed");
+        process.0.wait().expect("gone");
+        self.start(which);
+    }
+
+    /// Whether it has ended; it must have ended well.
+    fn has_ended(&mut self, which: usize) -> bool {
+        let Some(process) = &mut self.running[which] else {
+            return true;
+        };
+        let Some(status) = process.0.try_wait().expect("a child") else {
+            return false;
+        };
+        let mut error = String::new();
+        let stderr = process.0.stderr.as_mut().expect("piped");
+        std::io::Read::read_to_string(stderr, &mut error).expect("text");
+        assert!(status.success(), "{:?}: {error}", self.arguments[which]);
+        self.running[which] = None;
+        true
+    }
+
+    /// Until all have ended. A coordinator that ended before a party could fetch the rest is started again.
+    fn finish(&mut self) {
+        while !(0..COORDINATOR).fold(true, |ended, party| self.has_ended(party) && ended) {
+            if self.has_ended(COORDINATOR) {
+                self.start(COORDINATOR);
+            }
+            sleep(Duration::from_millis(20));
+        }
+        while !self.has_ended(COORDINATOR) {
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Below `most`, another each time.
+fn random(most: u64) -> u64 {
+    RandomState::new().build_hasher().finish() % most
+}
+
+fn debits(folder: &Path, party: usize) -> usize {
+    let path = folder.join(format!("federation/party-{party}/budget.json"));
+    let ledger = json(&fs::read_to_string(path).expect("debited"));
+    ledger["rounds"].as_array().expect("a list").len()
+}
+
+#[test]
+fn processes_that_are_killed_at_any_time_give_the_sum_of_an_undisturbed_round() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let mut provision = vec![
+        "federated",
+        "provision",
+        "--parties",
+        "Alpha,Beta,Gamma,Delta",
+    ];
+    provision.extend(["--coordinates", "8", "--bits", "24", "--log-rows", "6"]);
+    provision.extend([
+        "--clip-norm",
+        "5000",
+        "--noise-norm",
+        "2000000",
+        "--epsilon",
+        "1",
+    ]);
+    provision.extend(["--noise-multiplier", "4", "--without-norm-proofs"]);
+    provision.extend(["--out", "federation"]);
+    run(folder, &provision, 0);
+    for party in 1..=4 {
+        let update = format!(
+            r#"{{"clipped": [1, -2, 3, -4, 5, -6, 7, {party}], "noise": [9000, -1, 100, -11000, 4, 5, 6, {party}00]}}"#
+        );
+        fs::write(folder.join(format!("update-{party}.json")), update).expect("writable");
+    }
+    let coordinator = ["--certificate", "relay.bin"];
+    let mut all = Processes::new(folder, &coordinator, |number| {
+        let own = |text: &str| format!("{text}-{number}.json");
+        let arguments = ["--update", &own("update"), "--out", &own("sum")];
+        arguments.map(str::to_owned).to_vec()
+    });
+    // Three of four: the round cannot end before the last one is there.
+    for which in [COORDINATOR, 0, 1, 2] {
+        all.start(which);
+    }
+    let mut moments = vec![];
+    for which in [0, COORDINATOR, 1, COORDINATOR, 2, 0] {
+        moments.push(random(300));
+        sleep(Duration::from_millis(moments[moments.len() - 1]));
+        all.kill_and_start(which);
+    }
+    all.start(3);
+    // From here on the round may be over at any time; what is over already is not killed.
+    for which in [3, COORDINATOR, 1, 0, COORDINATOR, 2, 3] {
+        moments.push(random(120));
+        sleep(Duration::from_millis(moments[moments.len() - 1]));
+        if !all.has_ended(which) {
+            all.kill_and_start(which);
+        }
+    }
+    eprintln!("killed after so many milliseconds each: {moments:?}");
+    all.finish();
+    for party in 1..=4 {
+        let sum = fs::read_to_string(folder.join(format!("sum-{party}.json")));
+        let sum = json(&sum.expect("written"));
+        assert_eq!(sum["parties"], serde_json::json!([1, 2, 3, 4]));
+        let expected = [36004, -12, 412, -44016, 36, -4, 52, 1010];
+        assert_eq!(sum["sum"], serde_json::json!(expected));
+        assert_eq!(sum["blamed"], serde_json::json!([]));
+        assert_eq!(debits(folder, party), 1);
+    }
+    let verify = [
+        "federated",
+        "verify",
+        "relay.bin",
+        "--roster",
+        "federation/roster.json",
+    ];
+    run(folder, &verify, VALID);
+}
+
+/// Folders of a training of three rounds, and data of the plane that a line divides.
+fn provision_training(folder: &Path, more: &[&str]) {
+    let architecture = Architecture::mlp(2, &[4], 1, Loss::Logistic).expect("an architecture");
+    let model = Model::initialized(architecture, &mut OsRng);
+    fs::write(folder.join("first.onnx"), onnx::write(&model)).expect("writable");
+    let training = serde_json::json!({
+        "rounds": 3, "spare": 5, "most_examples": 40,
+        "steps": {
+            "sampling_rate": 0.5, "clip_norm": 1.0, "log_scale": 12, "records": 160,
+            "rule": {"sgd": {"learning_rate": 1.0, "momentum": 0.5}},
+        },
+    });
+    fs::write(folder.join("training.json"), training.to_string()).expect("writable");
+    let mut provision = vec![
+        "federated",
+        "provision",
+        "--parties",
+        "Alpha,Beta,Gamma,Delta",
+    ];
+    provision.extend(["--model", "first.onnx", "--training", "training.json"]);
+    provision.extend(["--bits", "24", "--log-rows", "9", "--epsilon", "8"]);
+    provision.extend(["--out", "federation"]);
+    provision.extend(more);
+    run(folder, &provision, 0);
+    for party in 1..=4 {
+        let unit = || random(2001) as f32 / 1000.0 - 1.0;
+        let features: Vec<[f32; 2]> = (0..40).map(|_| [unit(), unit()]).collect();
+        let labels: Vec<u32> = features.iter().map(|p| (p[0] > p[1]).into()).collect();
+        let data = serde_json::json!({"features": features, "labels": labels});
+        let path = folder.join(format!("data-{party}.json"));
+        fs::write(path, data.to_string()).expect("writable");
+    }
+}
+
+fn trainee(number: usize) -> Vec<String> {
+    let (data, model) = (
+        format!("data-{number}.json"),
+        format!("model-{number}.onnx"),
+    );
+    let certificate = format!("party-{number}.bin");
+    let arguments = [
+        "--data",
+        &data,
+        "--out",
+        &model,
+        "--certificate",
+        &certificate,
+    ];
+    arguments.map(str::to_owned).to_vec()
+}
+
+/// All parties have one model; each certificate names it, and holds three rounds that all signed. Gives the releases.
+#[track_caller]
+fn check_training(folder: &Path, certificates: &[&str]) -> u64 {
+    let model = fs::read(folder.join("model-1.onnx")).expect("written");
+    assert_ne!(model, fs::read(folder.join("first.onnx")).expect("written"));
+    let digest: String = Sha256::digest(&model)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    for party in 2..=4 {
+        let other = fs::read(folder.join(format!("model-{party}.onnx")));
+        assert!(other.expect("written") == model, "party {party}");
+    }
+    let mut releases = 0;
+    for certificate in certificates {
+        let roster = "federation/roster.json";
+        let arguments = [
+            "federated",
+            "verify",
+            certificate,
+            "--roster",
+            roster,
+            "--json",
+        ];
+        let report = json(&run(folder, &arguments, VALID).0);
+        assert_eq!(
+            (&report["rounds"], &report["model"]),
+            (&3.into(), &digest.as_str().into())
+        );
+        for name in [
+            "training.models",
+            "training.signatures",
+            "privacy.accountant",
+        ] {
+            assert_eq!(check(&report, name)["result"], "passed", "{name}");
+        }
+        releases = report["privacy"]["rounds"].as_u64().expect("a number");
+    }
+    releases
+}
+
+#[test]
+fn a_training_of_several_rounds_among_processes_is_certified() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    provision_training(folder, &[]);
+    let mut all = Processes::new(folder, &["--certificate", "relay.bin"], trainee);
+    (0..5).for_each(|which| all.start(which));
+    all.finish();
+    let releases = check_training(folder, &["party-1.bin", "party-3.bin", "relay.bin"]);
+    assert_eq!((releases, debits(folder, 2)), (3, 3));
+    // What an attempt alone needed is gone: updates, seeds, what was received.
+    for party in 1..=4 {
+        let files = fs::read_dir(folder.join(format!("federation/party-{party}")));
+        for file in files.expect("a folder") {
+            let name = file.expect("a file").file_name();
+            assert!(!name.to_string_lossy().starts_with("round-"), "{name:?}");
+        }
+    }
+    // A party that is started again has its results, without anybody.
+    fs::remove_file(folder.join("model-2.onnx")).expect("written");
+    all.start(1);
+    while !all.has_ended(1) {
+        sleep(Duration::from_millis(20));
+    }
+    check_training(folder, &["party-2.bin"]);
+}
+
+#[test]
+fn a_training_whose_processes_are_killed_tries_again_and_debits_every_attempt_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    provision_training(folder, &["--without-norm-proofs"]);
+    let coordinator = ["--certificate", "relay.bin", "--step-timeout-s", "3"];
+    let mut all = Processes::new(folder, &coordinator, trainee);
+    // 1. Two of four holders are no quorum: when time is up, the first attempt is over.
+    for which in [COORDINATOR, 0, 1] {
+        all.start(which);
+    }
+    while debits_so_far(folder, 1) < 2 {
+        assert!(!all.has_ended(0));
+        sleep(Duration::from_millis(20));
+    }
+    // From here on a step may last.
+    *all.arguments[COORDINATOR].last_mut().expect("seconds") = "300".to_owned();
+    all.kill_and_start(COORDINATOR);
+    // 2. The others hear of it, and come along; everybody is killed now and then.
+    all.start(2);
+    all.start(3);
+    for which in [0, COORDINATOR, 2, 1, COORDINATOR, 3] {
+        sleep(Duration::from_millis(random(250)));
+        if !all.has_ended(which) {
+            all.kill_and_start(which);
+        }
+    }
+    all.finish();
+    let releases = check_training(folder, &["party-1.bin", "party-4.bin", "relay.bin"]);
+    assert!((4..=8).contains(&releases), "{releases}");
+    for party in 1..=4 {
+        assert_eq!(debits(folder, party) as u64, releases);
+    }
+}
+
+fn debits_so_far(folder: &Path, party: usize) -> usize {
+    let path = folder.join(format!("federation/party-{party}/budget.json"));
+    match path.exists() {
+        true => debits(folder, party),
+        false => 0,
+    }
 }

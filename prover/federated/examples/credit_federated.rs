@@ -91,6 +91,7 @@ pub(crate) fn run(out: Option<&Path>) -> Result<Outcome> {
         log_rows: 6,
         records: train_labels.len(),
         most_examples: u32::try_from(train_labels.len().div_ceil(4))?,
+        dropouts: 0,
         norm_proofs: false,
         budgets: budgets.path().to_owned(),
     };

@@ -24,8 +24,9 @@ use clearproof_shared::verify::training::{TrainingReport, NORM_CIRCUIT};
 
 use crate::aggregation::identity::Identity;
 use crate::aggregation::party::Party;
-use crate::aggregation::setup::Setup;
-use crate::groth16::ceremony::Report as CeremonyReport;
+use crate::aggregation::setup::{norm_sizes, Setup};
+use crate::groth16::ceremony::phase_one::PhaseOne;
+use crate::groth16::ceremony::{Ceremony, CeremonyError, Report as CeremonyReport};
 use crate::groth16::{ark_bytes, Proven, ProvingKey, Statement};
 use crate::norm::NormKey;
 use crate::privacy::accountant::{epsilon, Mechanism};
@@ -54,21 +55,6 @@ pub fn round<'a>(
     })
 }
 
-/// The body of a certificate of one round.
-///
-/// # Errors
-/// [`PrivacyError`] for terms that no accountant takes.
-pub fn single(setup: &Setup, round: Round) -> Result<Body, PrivacyError> {
-    Ok(Body {
-        rounds: vec![round],
-        aborted: vec![],
-        circuits: setup.norm_key().map(norm_circuit).into_iter().collect(),
-        compliance: vec![],
-        spent: spent(&[setup.manifest()])?,
-        model: None,
-    })
-}
-
 /// A norm circuit with its generators.
 pub fn norm_circuit(key: &NormKey) -> NormCircuit {
     NormCircuit {
@@ -93,16 +79,46 @@ impl Record {
         let Some(round) = party.certificate_round(after) else {
             return false;
         };
-        self.manifests.push(party.setup().manifest().clone());
+        self.push(party.setup(), round, signatures(party.outcomes()));
+        true
+    }
+
+    /// Adds a round with the signatures on its outcome.
+    pub fn push(&mut self, setup: &Setup, round: Round, outcomes: Vec<PartySignature>) {
+        self.manifests.push(setup.manifest().clone());
         self.rounds.push(round);
-        self.outcomes.push(signatures(party.outcomes()));
-        if let Some(key) = party.setup().norm_key() {
+        self.outcomes.push(outcomes);
+        if let Some(key) = setup.norm_key() {
             let circuit = norm_circuit(key);
             if !self.circuits.contains(&circuit) {
                 self.circuits.push(circuit);
             }
         }
-        true
+    }
+
+    /// Rounds that gave a sum.
+    pub fn rounds(&self) -> usize {
+        self.rounds.len()
+    }
+
+    /// The manifests of the last round and of the last attempt that gave none.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &Manifest> {
+        self.manifests.last().into_iter().chain(self.aborted.last())
+    }
+
+    /// Attempts that gave none.
+    pub fn aborted(&self) -> usize {
+        self.aborted.len()
+    }
+
+    /// The certificate of these rounds: a body that was made of them, and the signatures on it.
+    pub fn certificate(&self, body: Body, signatures: Vec<PartySignature>) -> Certificate {
+        Certificate {
+            body,
+            outcomes: self.outcomes.clone(),
+            signatures,
+            deployment: None,
+        }
     }
 
     /// Adds an attempt that ended without a sum.
@@ -177,7 +193,7 @@ impl Record {
 }
 
 /// The certificate of a training: every party signs the body that it made of its own record. Signatures on another
-/// body than the first party's are left out.
+/// body than that of the first party with all rounds are left out: who was not there to a round's end signs no more.
 ///
 /// # Errors
 /// As [`spent`].
@@ -186,7 +202,7 @@ pub fn conclude(
     compliance: &[Compliance],
     model: Option<[u8; 32]>,
 ) -> Result<Option<Certificate>, PrivacyError> {
-    let Some((_, _, first)) = records.first() else {
+    let Some(first) = fullest(records.iter().map(|(_, _, record)| *record)) else {
         return Ok(None);
     };
     let body = first.body(compliance, model)?;
@@ -211,6 +227,11 @@ pub fn conclude(
         signatures,
         deployment: None,
     }))
+}
+
+/// The first record with the most rounds.
+pub fn fullest<'a>(records: impl Iterator<Item = &'a Record>) -> Option<&'a Record> {
+    records.min_by_key(|record| std::cmp::Reverse(record.rounds()))
 }
 
 /// Signatures in the order of parties.
@@ -432,6 +453,80 @@ pub fn check_further(report: &mut TrainingReport, bytes: &[u8]) {
     report.verdict = verdict(&report.checks);
 }
 
+/// Adds a check of each compliance proof's set-up (`compliance.ceremony`): that one of these ceremonies has the transcript
+/// whose digest the parties signed, is honest from the statement on, and gives that very key and those contributors.
+pub fn check_ceremonies(
+    report: &mut TrainingReport,
+    bytes: &[u8],
+    ceremonies: &[(Ceremony, PhaseOne)],
+) {
+    let Ok(certificate) = Certificate::decode(bytes) else {
+        return;
+    };
+    let verified = ceremonies.iter().map(|(ceremony, powers)| {
+        let statement = serde_json::to_string(ceremony.statement()).expect("names and numbers");
+        (statement, ceremony.verify(powers))
+    });
+    let verified: Vec<_> = verified.collect();
+    for (index, entry) in certificate.body.compliance.iter().enumerate() {
+        let start = std::time::Instant::now();
+        let key = report.compliance.get(index).and_then(|c| c.key.clone());
+        let found = ceremony_of(entry, key.as_deref(), &verified);
+        let inputs = format!(
+            "proof {} of party {}, transcript {}",
+            index + 1,
+            u32::from(entry.party) + 1,
+            hex(&entry.transcript)
+        );
+        add(report, "compliance.ceremony", inputs, found, start);
+    }
+    report.verdict = verdict(&report.checks);
+}
+
+fn ceremony_of(
+    entry: &Compliance,
+    key: Option<&str>,
+    verified: &[(String, Result<CeremonyReport, CeremonyError>)],
+) -> (Outcome, String) {
+    let transcript = hex(&entry.transcript);
+    for (statement, result) in verified {
+        let Ok(ceremony) = result else { continue };
+        if ceremony.transcript != transcript {
+            continue;
+        }
+        let differs = [
+            ("statement", *statement != entry.statement),
+            ("key", key != Some(&ceremony.key)),
+            (
+                "list of contributors",
+                ceremony.contributors != entry.contributors,
+            ),
+            (
+                "word on its security",
+                ceremony.insecure.unwrap_or_default() != entry.insecure,
+            ),
+        ];
+        return match differs.iter().find(|(_, differs)| *differs) {
+            None => (
+                Outcome::Passed,
+                "The ceremony is honest from the statement on, and gives this key.".into(),
+            ),
+            Some((what, _)) => (
+                Outcome::Failed,
+                format!("The ceremony with this transcript gives another {what}."),
+            ),
+        };
+    }
+    let refused = verified
+        .iter()
+        .find_map(|(_, result)| result.as_ref().err());
+    let reason = match refused {
+        Some(error) => format!("No honest ceremony with this transcript was given: {error}."),
+        None => "No ceremony with this transcript was given.".into(),
+    };
+    (Outcome::Failed, reason)
+}
+
 /// Whether the circuits that manifests name are those of their sizes and bounds; each is built once.
 fn rebuilt(manifests: &[Manifest]) -> (Outcome, String) {
     let mut known: Vec<(&Manifest, [u8; 32])> = vec![];
@@ -439,17 +534,8 @@ fn rebuilt(manifests: &[Manifest]) -> (Outcome, String) {
         let Some(id) = manifest.norm_circuit else {
             continue;
         };
-        let sizes = |m: &Manifest| {
-            (
-                m.coordinates,
-                m.coordinate_bits,
-                m.log_rows,
-                m.clip_norm,
-                m.noise_norm,
-                m.parties.len(),
-            )
-        };
-        let found = match known.iter().find(|(m, _)| sizes(m) == sizes(manifest)) {
+        let same = |(m, _): &&(&Manifest, _)| norm_sizes(m) == norm_sizes(manifest);
+        let found = match known.iter().find(same) {
             Some((_, found)) => *found,
             None => {
                 let bases = ColumnBases::transparent(manifest.log_rows);

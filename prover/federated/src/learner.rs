@@ -15,13 +15,12 @@ use clearproof_shared::training::certificate::{Certificate, Compliance, Deployme
 use clearproof_shared::training::manifest::{Manifest, ManifestError, RosterEntry};
 use clearproof_shared::training::terms::Terms;
 use rand_core::{CryptoRng, RngCore};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::aggregation::identity::Identity;
 use crate::aggregation::party::{Aggregate, BeginError, Update};
 use crate::aggregation::setup::{Setup, SetupError};
-use crate::aggregation::simulation::{simulate, Faithful};
+use crate::aggregation::simulation::{simulate, Faithful, Network};
 use crate::certificate::{self, conclude, debit, Record};
 use crate::groth16::ceremony::Report as CeremonyReport;
 use crate::groth16::compliance::{Compliance as Fields, Record as PrivateFields};
@@ -32,9 +31,10 @@ use crate::privacy::budget::{Budget, BudgetError};
 use crate::privacy::distributed::{Cohort, NoisePlan};
 use crate::privacy::{Adjacency, PrivacyError, PrivacyTarget};
 use crate::training::model::Evaluation;
-use crate::training::optimizer::{Optimizer, Rule};
-use crate::training::quantize::Grid;
-use crate::training::{onnx, sampling, update, Examples, Model, TrainingError};
+use crate::training::optimizer::Rule;
+pub use crate::training::trainer::digest;
+use crate::training::trainer::{Steps, Trainer};
+use crate::training::{Examples, Model, TrainingError};
 
 mod checkpoint;
 
@@ -59,6 +59,8 @@ pub struct Settings {
     pub records: usize,
     /// Most examples of a party in a round: bounds its update by as many times C.
     pub most_examples: u32,
+    /// D: parties that may be gone in a round; the others' noise is enough without theirs.
+    pub dropouts: u32,
     /// Whether updates are proven within their bounds.
     pub norm_proofs: bool,
     /// Where the parties' budgets are kept, a file each.
@@ -128,13 +130,12 @@ pub enum LearnerError {
 /// A federation whose parties live in this process.
 #[derive(Debug)]
 pub struct SecureFederatedLearner {
-    model: Model,
+    trainer: Trainer,
     identities: Vec<Identity>,
     constraints: Option<Fields>,
-    settings: Settings,
-    grid: Grid,
-    optimizer: Optimizer,
     bases: Bases,
+    /// The last attempt's.
+    setup: Option<Arc<Setup>>,
     /// The manifest of the next round, but for its model.
     next: Manifest,
     terms: Terms,
@@ -201,7 +202,7 @@ impl SecureFederatedLearner {
         let z = noise_multiplier(epsilon * 0.999, delta * 0.99, rate, settings.rounds)?;
         let cohort = Cohort {
             parties: parties.into(),
-            dropouts: 0,
+            dropouts: settings.dropouts,
             colluders: 0,
         };
         let mechanism = Mechanism::new(z, rate, 1)?;
@@ -209,9 +210,8 @@ impl SecureFederatedLearner {
         let (terms, noise) =
             certificate::terms(cohort, mechanism, clip, log_scale, coordinates, target)?;
         // 2. What every round's manifest says.
-        let grid = Grid::new(log_scale, settings.coordinate_bits)?;
         let root = (coordinates as f64).sqrt();
-        let largest = clip * f64::from(settings.most_examples) * grid.units();
+        let largest = clip * f64::from(settings.most_examples) * f64::from(log_scale).exp2();
         let mut next = Manifest {
             session,
             round: 0,
@@ -221,7 +221,7 @@ impl SecureFederatedLearner {
             holders: (0..parties).collect(),
             threshold: parties.saturating_sub(1) / 2,
             colluders: 0,
-            minimum_honest: parties.max(2),
+            minimum_honest: (cohort.honest()? as u16).max(2),
             coordinates: u32::try_from(coordinates).unwrap_or(u32::MAX),
             coordinate_bits: settings.coordinate_bits,
             log_rows: settings.log_rows,
@@ -237,20 +237,25 @@ impl SecureFederatedLearner {
             next.norm_circuit = Some(NormKey::new(&next, &bases)?.circuit_id());
         }
         // 3. A budget for each party's data.
+        let steps = Steps {
+            sampling_rate: rate,
+            clip_norm: clip,
+            rule: settings.rule,
+            log_scale,
+            records: settings.records,
+        };
         let budgets = (0..identities.len()).map(|party| {
             let path = settings.budgets.join(format!("party-{}.json", party + 1));
             Budget::open(&path, target).map_err(|error| LearnerError::Budget { party, error })
         });
         Ok(Self {
             budgets: budgets.collect::<Result<_, _>>()?,
-            optimizer: Optimizer::new(settings.rule, coordinates)?,
+            trainer: Trainer::new(model, steps, settings.coordinate_bits)?,
             records: vec![Record::default(); identities.len()],
-            model,
             identities,
             constraints,
-            settings,
-            grid,
             bases: Bases(bases),
+            setup: None,
             next,
             terms,
             noise,
@@ -260,7 +265,7 @@ impl SecureFederatedLearner {
 
     /// The model as it is.
     pub fn model(&self) -> &Model {
-        &self.model
+        self.trainer.model()
     }
 
     /// Rounds that gave a sum.
@@ -290,12 +295,10 @@ impl SecureFederatedLearner {
     ) -> Result<(Update, f64), LearnerError> {
         let width = data.len() / labels.len().max(1);
         let examples = Examples::new(data.to_vec(), labels.to_vec(), width)?;
-        let (rate, clip) = (self.settings.sampling_rate, self.settings.clip_norm);
-        let local = update::record_level(&self.model, &examples, rate, clip, rng)?;
-        let clipped = self.grid.quantize(&local.vector)?;
+        let (clipped, loss) = self.trainer.local_update(&examples, rng)?;
         let mut noise = vec![0; clipped.len()];
         self.noise.share.fill(rng, &mut noise);
-        Ok((Update { clipped, noise }, local.loss))
+        Ok((Update { clipped, noise }, loss))
     }
 
     /// Sums one update a party, by the whole protocol. Every party's budget is debited before anything is dealt; a round
@@ -309,16 +312,34 @@ impl SecureFederatedLearner {
         updates: &[Update],
         rng: &mut R,
     ) -> Result<Aggregate, LearnerError> {
+        self.aggregate_updates_over(updates, &mut Faithful, rng)
+    }
+
+    /// As [`SecureFederatedLearner::aggregate_updates`], over a network that may lose what some parties say or hear. The
+    /// sum is of the survivors; a party that was gone at the round's end did not see it, and signs no certificate of it.
+    ///
+    /// # Errors
+    /// As [`SecureFederatedLearner::aggregate_updates`].
+    pub fn aggregate_updates_over<R: RngCore + CryptoRng>(
+        &mut self,
+        updates: &[Update],
+        network: &mut dyn Network,
+        rng: &mut R,
+    ) -> Result<Aggregate, LearnerError> {
         if updates.len() != self.identities.len() {
             let (expected, got) = (self.identities.len(), updates.len());
             return Err(LearnerError::Updates { expected, got });
         }
         // 1. The manifest of this attempt, and its privacy.
         let manifest = Manifest {
-            model: digest(&self.model),
+            model: digest(self.model()),
             ..self.next.clone()
         };
-        let setup = Arc::new(Setup::new(manifest.clone(), self.bases.0.clone())?);
+        let setup = Arc::new(match &self.setup {
+            Some(before) => before.following(manifest.clone())?,
+            None => Setup::new(manifest.clone(), self.bases.0.clone())?,
+        });
+        self.setup = Some(Arc::clone(&setup));
         for (party, budget) in self.budgets.iter_mut().enumerate() {
             let entry = debit(&manifest, &self.terms)?;
             let refused = |error| LearnerError::Budget { party, error };
@@ -334,7 +355,7 @@ impl SecureFederatedLearner {
                 seed
             })
             .collect();
-        let run = simulate(&setup, &self.identities, updates, &seeds, &mut Faithful);
+        let run = simulate(&setup, &self.identities, updates, &seeds, network);
         let abort = |learner: &mut Self| {
             let records = learner.records.iter_mut();
             records.for_each(|record| record.abort(manifest.clone()));
@@ -346,15 +367,15 @@ impl SecureFederatedLearner {
                 return Err(error.into());
             }
         };
-        let Some(aggregate) = run.parties.first().and_then(|party| party.aggregate()) else {
+        let Some(aggregate) = run.parties.iter().find_map(|party| party.aggregate()) else {
             abort(self);
             let reason = run.coordinator.failure().unwrap_or("a party has no sum");
             return Err(LearnerError::Aborted(reason.to_owned()));
         };
         // 3. Each party keeps what it saw; the model that it leads to is entered when it is applied.
-        let after = self.stepped(aggregate)?;
+        let after = self.trainer.after(&aggregate.sum)?;
         for (record, party) in self.records.iter_mut().zip(&run.parties) {
-            record.add(party, Some(digest(&after)));
+            record.add(party, Some(after));
         }
         self.next.attempt = 0;
         self.next.round += 1;
@@ -366,20 +387,7 @@ impl SecureFederatedLearner {
     /// # Errors
     /// [`LearnerError::Training`].
     pub fn apply_update(&mut self, aggregate: &Aggregate) -> Result<(), LearnerError> {
-        let mean = self.mean(aggregate);
-        Ok(self.optimizer.step(self.model.parameters_mut(), &mean)?)
-    }
-
-    fn mean(&self, aggregate: &Aggregate) -> Vec<f32> {
-        let (records, rate) = (self.settings.records, self.settings.sampling_rate);
-        self.grid
-            .mean(&aggregate.sum, sampling::expected_size(records, rate))
-    }
-
-    fn stepped(&self, aggregate: &Aggregate) -> Result<Model, LearnerError> {
-        let (mut model, mut optimizer) = (self.model.clone(), self.optimizer.clone());
-        optimizer.step(model.parameters_mut(), &self.mean(aggregate))?;
-        Ok(model)
+        Ok(self.trainer.step(&aggregate.sum)?)
     }
 
     /// Proves that a party's private fields satisfy the constraints, bound to the last round, and keeps the proof for
@@ -399,7 +407,9 @@ impl SecureFederatedLearner {
             .constraints
             .as_ref()
             .ok_or(LearnerError::NoConstraints)?;
-        let (round, manifest) = self.records[0].last().ok_or(LearnerError::NoRound)?;
+        let record = certificate::fullest(self.records.iter());
+        let last = record.and_then(Record::last);
+        let (round, manifest) = last.ok_or(LearnerError::NoRound)?;
         let context = certificate::context(&manifest, party);
         let proven = constraints.prove(key, fields, context, rng)?;
         let checked = crate::groth16::verifying_key(key).and_then(|key| proven.verify(&key));
@@ -415,7 +425,7 @@ impl SecureFederatedLearner {
     /// # Errors
     /// [`LearnerError::Training`].
     pub fn evaluate(&self, examples: &Examples) -> Result<Evaluation, LearnerError> {
-        Ok(self.model.evaluate(examples)?)
+        Ok(self.model().evaluate(examples)?)
     }
 
     /// The training certificate: every party signs what it saw. None before the first round.
@@ -433,7 +443,7 @@ impl SecureFederatedLearner {
         Ok(conclude(
             &signers,
             &self.compliance,
-            Some(digest(&self.model)),
+            Some(digest(self.model())),
         )?)
     }
 
@@ -478,9 +488,4 @@ impl SecureFederatedLearner {
     ) -> Result<Self, LearnerError> {
         checkpoint::restore(path, constraints, (epsilon, delta), settings)
     }
-}
-
-/// SHA-256 of the model's ONNX file.
-pub fn digest(model: &Model) -> [u8; 32] {
-    Sha256::digest(onnx::write(model)).into()
 }

@@ -44,6 +44,7 @@ fn settings(budgets: &Path, rounds: u32) -> Settings {
         log_rows: 6,
         records: PARTIES.len() * EACH,
         most_examples: EACH as u32,
+        dropouts: 0,
         norm_proofs: false,
         budgets: budgets.to_owned(),
     }

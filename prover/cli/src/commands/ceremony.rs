@@ -64,12 +64,14 @@ pub(super) fn ceremony(arguments: &Ceremony) -> Result<(), anyhow::Error> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Transcript, Failure> {
+/// Reads a ceremony file.
+pub(super) fn read(path: &Path) -> Result<Transcript, Failure> {
     let bytes = files::read(path, MOST_BYTES)?;
     Transcript::from_bytes(&bytes).map_err(|e| Failure::input(path, e))
 }
 
-fn phase_one(powers: &CeremonyPowers) -> Result<PhaseOne, Failure> {
+/// The powers of tau that were named.
+pub(super) fn phase_one(powers: &CeremonyPowers) -> Result<PhaseOne, Failure> {
     match &powers.ptau {
         None => Ok(PhaseOne::insecure()),
         Some(path) => {

@@ -12,10 +12,13 @@ use clearproof_federated::certificate::{roster_json, terms};
 use clearproof_federated::norm::NormKey;
 use clearproof_federated::privacy::distributed::Cohort;
 use clearproof_federated::privacy::{Adjacency, PrivacyError, PrivacyTarget};
+use clearproof_federated::training::trainer::{digest, Trainer};
+use clearproof_federated::training::{onnx, Examples, Model};
 use clearproof_federated::transport::certificates::Validity;
 use clearproof_federated::transport::coordinate::{coordinate, Ended};
-use clearproof_federated::transport::participate::participate;
+use clearproof_federated::transport::participate::{participate, train, Progress, Trainee};
 use clearproof_federated::transport::provision::{provision, Folder};
+use clearproof_federated::transport::training::{provision_training, Training};
 use clearproof_federated::transport::TransportError;
 use clearproof_prover::prove::columns::ColumnBases;
 use clearproof_shared::training::certificate::Certificate;
@@ -26,7 +29,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::print;
-use crate::args::{Coordinate, Federated, PartyArguments, Provision};
+use crate::args::{Coordinate, Federated, PartyArguments, PrivacyArguments, Provision};
 use crate::failure::{status, Failure};
 use crate::files;
 
@@ -56,6 +59,10 @@ fn validity() -> Validity {
 /// `federated provision`.
 fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
     let parties = arguments.parties.len() as u16;
+    let plan = match (&arguments.model, &arguments.training) {
+        (Some(model), Some(training)) => Some(read_plan(model, training)?),
+        _ => None,
+    };
     let holders = arguments.holders.unwrap_or(parties);
     let mut session = [0; 32];
     OsRng.fill_bytes(&mut session);
@@ -63,23 +70,35 @@ fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
         session,
         round: arguments.round,
         attempt: 0,
-        model: [0; 32],
+        model: plan.as_ref().map_or([0; 32], |(_, model)| digest(model)),
         parties: vec![],
         holders: (0..holders).collect(),
         threshold: holders.saturating_sub(1) / 2,
         colluders: arguments.colluders,
         minimum_honest: 2,
-        coordinates: arguments.coordinates,
+        coordinates: match &plan {
+            Some((_, model)) => u32::try_from(model.parameters().len()).unwrap_or(u32::MAX),
+            None => arguments.coordinates.unwrap_or_default(),
+        },
         coordinate_bits: arguments.bits,
         log_rows: arguments.log_rows,
-        clip_norm: arguments.clip_norm,
-        noise_norm: arguments.noise_norm,
+        clip_norm: match &plan {
+            Some((training, _)) => largest(training),
+            None => arguments.clip_norm.unwrap_or_default(),
+        },
+        noise_norm: arguments.noise_norm.unwrap_or_default(),
         norm_circuit: None,
         terms: vec![],
     };
-    let template = match privacy(arguments, parties)? {
+    let training = plan.as_ref().map(|(training, _)| training);
+    let template = match privacy(arguments, training, &template, parties)? {
         None => template,
-        Some(terms) => Manifest {
+        Some((terms, noise)) => Manifest {
+            noise_norm: match training {
+                // Seven beyond the mean: exceeded once in 10^10 draws.
+                Some(_) => (noise * (f64::from(template.coordinates).sqrt() + 7.0)).ceil() as u64,
+                None => template.noise_norm,
+            },
             // The noise is calibrated for so many: with fewer there is no sum.
             minimum_honest: parties
                 .saturating_sub(arguments.dropouts)
@@ -116,6 +135,9 @@ fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
     let (out, names) = (&arguments.out, &arguments.parties);
     let folders =
         provision(out, names, validity(), complete, &mut OsRng).map_err(|e| refused(&e))?;
+    if let Some((training, model)) = &plan {
+        provision_training(&folders, training, model).map_err(|e| refused(&e))?;
+    }
     let manifest = Folder::open(&folders[0]).map_err(|e| refused(&e))?.manifest;
     let roster = roster_json(&manifest.parties);
     files::write(&out.join(ROSTER), roster.as_bytes(), files::Secrecy::Public)?;
@@ -133,30 +155,86 @@ fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
     Ok(print(&text)?)
 }
 
-/// The privacy terms that the manifest promises, if it does.
-fn privacy(arguments: &Provision, parties: u16) -> Result<Option<Terms>, Failure> {
+/// A training's settings, and the model that it starts from.
+fn read_plan(model: &Path, training: &Path) -> Result<(Training, Model), anyhow::Error> {
+    let bytes = files::read(training, MAX_PLAN)?;
+    let plan: Training = serde_json::from_slice(&bytes).map_err(|e| Failure::input(training, e))?;
+    let first = onnx::read(&files::read(model, MAX_UPDATE)?);
+    let first = first.map_err(|e| Failure::input(model, e))?;
+    if plan.rounds == 0 || plan.steps.log_scale > MAX_LOG_SCALE {
+        let cause = format!("`rounds` is at least 1 and `log_scale` at most {MAX_LOG_SCALE}");
+        return Err(Failure::input(training, cause).into());
+    }
+    // What a party would refuse is refused here.
+    Trainer::new(first.clone(), plan.steps, 2).map_err(|e| Failure::input(training, e))?;
+    Ok((plan, first))
+}
+
+/// What a party's update is below, grid units.
+fn largest(training: &Training) -> u64 {
+    let clip = training.steps.clip_norm * f64::from(training.most_examples);
+    (clip * f64::from(training.steps.log_scale).exp2()).ceil() as u64
+}
+
+/// The privacy terms that the manifest promises, if it does, and the standard deviation of a party's noise.
+fn privacy(
+    arguments: &Provision,
+    training: Option<&Training>,
+    template: &Manifest,
+    parties: u16,
+) -> Result<Option<(Terms, f64)>, Failure> {
     let refused = |error: PrivacyError| Failure::usage(error.to_string());
     let Some(epsilon) = arguments.privacy.epsilon else {
         return Ok(None);
     };
-    let record_clip = arguments.record_clip.unwrap_or(arguments.clip_norm as f64);
     let given = &arguments.privacy;
+    let (record_clip, log_scale, releases, rate) = match training {
+        Some(Training {
+            steps,
+            rounds,
+            spare,
+            ..
+        }) => {
+            let releases = rounds.saturating_add(*spare);
+            (
+                steps.clip_norm,
+                steps.log_scale,
+                releases,
+                steps.sampling_rate,
+            )
+        }
+        None => {
+            let clip = arguments.record_clip.unwrap_or(template.clip_norm as f64);
+            (clip, 0, 1, given.sampling_rate)
+        }
+    };
     let adjacency = Adjacency::AddRemoveRecord;
     let target = PrivacyTarget::new(epsilon, given.delta, adjacency).map_err(refused)?;
-    let mechanism = given.mechanism(1).map_err(refused)?;
+    let given = PrivacyArguments {
+        sampling_rate: rate,
+        ..given.clone()
+    };
+    let mechanism = given.mechanism(releases).map_err(refused)?;
     let cohort = Cohort {
         parties: parties.into(),
         dropouts: arguments.dropouts.into(),
         colluders: arguments.colluders.into(),
     };
-    let coordinates = arguments.coordinates as usize;
-    let (terms, plan) =
-        terms(cohort, mechanism, record_clip, 0, coordinates, target).map_err(refused)?;
+    let coordinates = template.coordinates as usize;
+    let agreed = terms(
+        cohort,
+        mechanism,
+        record_clip,
+        log_scale,
+        coordinates,
+        target,
+    );
+    let (terms, plan) = agreed.map_err(refused)?;
     eprintln!(
         "clearproof: each party draws its noise from a discrete Gaussian of standard deviation {:.1} grid units",
         plan.share.sigma()
     );
-    Ok(Some(terms))
+    Ok(Some((terms, plan.share.sigma())))
 }
 
 /// `federated coordinate`.
@@ -181,7 +259,7 @@ fn relay(arguments: &Coordinate) -> Result<(), anyhow::Error> {
             return Err(Failure::usage(sentence).into());
         }
     };
-    print("the round is over; the parties have the sum\n")?;
+    print("it is over; the parties have the sum\n")?;
     write_certificate(certificate, arguments.certificate.as_deref())
 }
 
@@ -204,7 +282,11 @@ fn write_certificate(
 
 /// `federated party`.
 fn take_part(arguments: &PartyArguments) -> Result<(), anyhow::Error> {
-    let update = read_update(&arguments.update)?;
+    let update = match (&arguments.data, &arguments.update) {
+        (Some(data), _) => return train_along(arguments, data),
+        (None, Some(update)) => read_update(update)?,
+        (None, None) => return Err(Failure::usage("give --update or --data").into()),
+    };
     let timeout = Duration::from_secs(arguments.timeout_s);
     let party = runtime()?
         .block_on(participate(
@@ -246,6 +328,61 @@ fn take_part(arguments: &PartyArguments) -> Result<(), anyhow::Error> {
     write_certificate(party.certificate(), arguments.certificate.as_deref())
 }
 
+/// `federated party --data`: all rounds of a training.
+fn train_along(arguments: &PartyArguments, data: &Path) -> Result<(), anyhow::Error> {
+    let examples = read_examples(data)?;
+    let trainee = Trainee {
+        examples: &examples,
+        budget: arguments.budget.as_deref(),
+        timeout: Duration::from_secs(arguments.timeout_s),
+    };
+    let mut say = |progress: Progress| {
+        let line = match progress {
+            Progress::Summed(round, parties) => {
+                let parties: Vec<String> = parties.iter().map(|p| (p + 1).to_string()).collect();
+                format!(
+                    "round {}: sum of parties {}\n",
+                    round + 1,
+                    parties.join(", ")
+                )
+            }
+            Progress::Aborted(round, reason) => {
+                format!("round {}: an attempt gave no sum: {reason}\n", round + 1)
+            }
+            _ => return,
+        };
+        // What cannot be said does not stop a training.
+        let _ = print(&line);
+    };
+    let (folder, address) = (&arguments.folder, &arguments.connect);
+    let mut rng = OsRng;
+    let training = train(folder, address, trainee, &mut rng, &mut say);
+    let (model, certificate) = runtime()?.block_on(training).map_err(|e| refused(&e))?;
+    let out = &arguments.out;
+    files::write(out, &onnx::write(&model), files::Secrecy::Public)?;
+    print(&format!("trained model written to {}\n", out.display()))?;
+    write_certificate(certificate, arguments.certificate.as_deref())
+}
+
+/// A party's examples, row by row.
+fn read_examples(path: &Path) -> Result<Examples, anyhow::Error> {
+    let data: Data = serde_json::from_slice(&files::read(path, MAX_UPDATE)?)
+        .map_err(|e| Failure::input(path, e))?;
+    let width = data.features.first().map_or(0, Vec::len);
+    if data.features.iter().any(|row| row.len() != width) {
+        return Err(Failure::input(path, "the rows of `features` differ in length").into());
+    }
+    let examples = Examples::new(data.features.concat(), data.labels, width);
+    Ok(examples.map_err(|e| Failure::input(path, e))?)
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    features: Vec<Vec<f32>>,
+    labels: Vec<u32>,
+}
+
 fn read_update(path: &Path) -> Result<Update, anyhow::Error> {
     let value: serde_json::Value = serde_json::from_slice(&files::read(path, MAX_UPDATE)?)
         .map_err(|e| Failure::input(path, e))?;
@@ -277,5 +414,9 @@ fn refused(error: &TransportError) -> Failure {
 
 /// A list of 2^24 integers of 20 bits, twice, with room to spare.
 const MAX_UPDATE: u64 = 1 << 29;
+/// A training's settings.
+const MAX_PLAN: u64 = 1 << 16;
+/// Of the training's grid.
+const MAX_LOG_SCALE: u32 = 30;
 /// The parties' public keys, for auditors.
 const ROSTER: &str = "roster.json";

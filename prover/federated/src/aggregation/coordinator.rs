@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use clearproof_shared::training::certificate::{signed_by, Body, Certificate};
+use clearproof_shared::training::certificate::{
+    signed_by, Body, Certificate, PartySignature, Round,
+};
 use clearproof_shared::training::contribution::Contribution;
 use clearproof_shared::training::outcome::Outcome;
 use clearproof_shared::training::signed::{Kind, Signed};
@@ -21,7 +23,7 @@ use super::messages::{
 };
 use super::party::{Deed, Refusal};
 use super::setup::Setup;
-use crate::certificate;
+use crate::certificate::{self, Record};
 
 /// To whom a frame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +130,50 @@ impl Coordinator {
         &self.outcomes
     }
 
-    /// The training certificate of this round alone, with the signatures that hold for the sum that most signed.
-    pub fn certificate(&self) -> Option<Certificate> {
+    /// The model after this round (none within where it only summed), as more holders say than may lie; none while
+    /// too few agree.
+    pub fn after(&self) -> Option<Option<[u8; 32]>> {
+        let manifest = &self.setup.manifest;
+        let says = |h: &u16| self.certified.get(h).map(|said| (said.body, said.after));
+        let mut votes: BTreeMap<_, usize> = BTreeMap::new();
+        for said in manifest.holders.iter().filter_map(says) {
+            *votes.entry(said).or_default() += 1;
+        }
+        let enough = |votes: &usize| *votes > usize::from(manifest.threshold);
+        let ((_, after), _) = votes.into_iter().find(|(_, votes)| enough(votes))?;
+        Some(after)
+    }
+
+    /// Whether a sum was signed, and too few holders said which model it leads to.
+    pub fn waits_for_model(&self) -> bool {
+        self.step == Step::Reveal && !self.outcomes.is_empty() && self.after().is_none()
+    }
+
+    /// Adds this round to the record of those before it; false where too little was seen.
+    pub fn add_to(&self, record: &mut Record) -> bool {
+        let Some((round, outcomes)) = self.round() else {
+            return false;
+        };
+        record.push(&self.setup, round, outcomes);
+        true
+    }
+
+    /// The training certificate of a record that ends with this round, with the signatures that hold.
+    pub fn certificate(&self, record: &Record) -> Option<Certificate> {
+        let after = self.after().flatten();
+        let body = record.body(&[], after).ok()?;
+        let digest = body.digest();
+        let parties = &self.setup.manifest.parties;
+        let signed = self.certified.iter().filter(|(party, message)| {
+            let subject = Body::subject(&digest, **party);
+            message.body == digest && signed_by(parties, **party, &subject, &message.signature)
+        });
+        let signatures = signed.map(|(party, message)| (*party, message.signature));
+        Some(record.certificate(body, signatures.collect()))
+    }
+
+    /// The round with the sum that most signed, and their signatures.
+    fn round(&self) -> Option<(Round, Vec<PartySignature>)> {
         let survivors = self.certificate.as_ref()?;
         let votes = |o: &Outcome| {
             let same = self.outcome_signatures.iter().filter(|(_, p, _)| p == o);
@@ -141,28 +185,15 @@ impl Coordinator {
             .map(|(_, outcome, _)| outcome);
         let outcome = *outcomes.max_by_key(|outcome| votes(outcome))?;
         let contribution = |party| self.contributed.get(&party);
-        let round = certificate::round(&self.setup, survivors, contribution, outcome.sum, None)?;
-        let body = certificate::single(&self.setup, round).ok()?;
-        let digest = body.digest();
-        let parties = &self.setup.manifest.parties;
-        let signed = self.certified.iter().filter(|(party, message)| {
-            let subject = Body::subject(&digest, **party);
-            message.body == digest && signed_by(parties, **party, &subject, &message.signature)
-        });
+        let after = self.after().flatten();
+        let round = certificate::round(&self.setup, survivors, contribution, outcome.sum, after)?;
         let same = self
             .outcome_signatures
             .iter()
             .filter(|(_, o, _)| *o == outcome);
         let same: BTreeMap<u16, [u8; 64]> =
             same.map(|(p, _, signature)| (*p, *signature)).collect();
-        Some(Certificate {
-            signatures: signed
-                .map(|(party, message)| (*party, message.signature))
-                .collect(),
-            outcomes: vec![certificate::signatures(&same)],
-            body,
-            deployment: None,
-        })
+        Some((round, certificate::signatures(&same)))
     }
 
     /// Takes a frame of an authenticated party.

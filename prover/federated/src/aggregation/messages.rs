@@ -323,24 +323,35 @@ impl Reveal {
 pub(super) struct Certification {
     /// SHA-256 of the certificate's body, as the party made it.
     pub(super) body: [u8; 32],
-    /// Its signature on it.
+    /// SHA-256 of the model after the round; none where the round only sums.
+    pub(super) after: Option<[u8; 32]>,
+    /// Its signature on the body.
     pub(super) signature: [u8; 64],
 }
 
 impl Certification {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::default();
-        out.array(2);
+        out.array(3);
         out.bytes(&self.body);
+        out.bytes(self.after.as_ref().map_or(&[], |digest| &digest[..]));
         out.bytes(&self.signature);
         out.finish()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let input = &mut Decoder::new(bytes);
-        fields(input, 2, "certification")?;
+        fields(input, 3, "certification")?;
         let message = Self {
             body: input.array_of_bytes("body digest")?,
+            after: match input.bytes(32, "model after")? {
+                [] => None,
+                digest => Some(
+                    digest
+                        .try_into()
+                        .map_err(|_| FormatError::Unexpected("model after"))?,
+                ),
+            },
             signature: input.array_of_bytes("signature")?,
         };
         input.clone().finish()?;

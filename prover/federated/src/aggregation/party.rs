@@ -25,7 +25,7 @@ use super::messages::{
 };
 use super::setup::Setup;
 use super::vectors::SecretVector;
-use crate::certificate;
+use crate::certificate::{self, Record};
 use crate::norm::NormError;
 
 /// What a party adds to the sum, on the manifest's grid.
@@ -162,6 +162,9 @@ pub(super) struct Proposal {
     pub(super) commitments: BTreeMap<u16, [u8; 32]>,
 }
 
+/// Digest of the model that a sum leads to; none where it leads to none.
+pub type ModelAfter = dyn Fn(&[i64]) -> Option<[u8; 32]> + Send + Sync;
+
 /// A party's round.
 pub struct Party {
     pub(super) setup: Arc<Setup>,
@@ -193,8 +196,15 @@ pub struct Party {
     pub(super) aggregate: Option<Aggregate>,
     pub(super) outcomes: BTreeMap<u16, [u8; 64]>,
     pub(super) early_outcomes: Vec<Signed>,
-    /// SHA-256 of the certificate's body that this party signed.
+    /// The certificate's body that this party signed.
+    pub(super) body: Option<Body>,
+    /// Its SHA-256.
     pub(super) certified_body: Option<[u8; 32]>,
+    /// The rounds before this one, which the certificate holds too.
+    history: Record,
+    model_after: Option<Arc<ModelAfter>>,
+    /// Digest of the model after this round.
+    pub(super) after: Option<[u8; 32]>,
     pub(super) certified: BTreeMap<u16, [u8; 64]>,
     pub(super) early_certified: Vec<(u16, Certification)>,
     pub(super) blamed: BTreeMap<u16, Deed>,
@@ -255,7 +265,11 @@ impl Party {
             aggregate: None,
             outcomes: BTreeMap::new(),
             early_outcomes: vec![],
+            body: None,
             certified_body: None,
+            history: Record::default(),
+            model_after: None,
+            after: None,
             certified: BTreeMap::new(),
             early_certified: vec![],
             blamed: BTreeMap::new(),
@@ -263,6 +277,15 @@ impl Party {
         };
         let frames = party.deal(update)?;
         Ok((party, frames))
+    }
+
+    /// Makes this a round of a training: its certificate goes on from what the rounds before left, and names the model
+    /// that the sum leads to. To be called before any frame is taken.
+    #[must_use]
+    pub fn following(mut self, history: Record, after: Arc<ModelAfter>) -> Self {
+        self.history = history;
+        self.model_after = Some(after);
+        self
     }
 
     /// Takes a frame; gives the frames to send.
@@ -368,20 +391,24 @@ impl Party {
         )
     }
 
-    /// The body of this round's own certificate.
-    pub(super) fn body(&self) -> Option<Body> {
-        let round = self.certificate_round(None)?;
-        certificate::single(&self.setup, round).ok()
+    /// What this party saw of the training, this round included; none without a sum.
+    pub fn record(&self) -> Option<Record> {
+        let mut record = self.history.clone();
+        record.add(self, self.after).then_some(record)
     }
 
-    /// The training certificate of this round alone, with the signatures that have come.
+    /// The training certificate up to this round, with the signatures that have come.
     pub fn certificate(&self) -> Option<Certificate> {
-        Some(Certificate {
-            body: self.body()?,
-            outcomes: vec![certificate::signatures(&self.outcomes)],
-            signatures: certificate::signatures(&self.certified),
-            deployment: None,
-        })
+        let signatures = certificate::signatures(&self.certified);
+        Some(self.record()?.certificate(self.body.clone()?, signatures))
+    }
+
+    /// Works out the model that the sum leads to.
+    pub(super) fn step(&mut self) {
+        let sum = self.aggregate.as_ref().map(|aggregate| &aggregate.sum);
+        self.after = sum
+            .zip(self.model_after.as_ref())
+            .and_then(|(sum, after)| after(sum));
     }
 
     // --------------------------------------------------------------------------- shared by the steps

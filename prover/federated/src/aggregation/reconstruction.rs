@@ -96,11 +96,15 @@ impl Party {
             .collect()
     }
 
-    /// Signs the training certificate of this round, as this party saw it.
+    /// Signs the training certificate up to this round, as this party saw it.
     fn certify(&mut self) -> Option<Vec<u8>> {
-        let body = self.body()?.digest();
+        self.step();
+        let own = self.record()?.body(&[], self.after).ok()?;
+        let body = own.digest();
+        self.body = Some(own);
         let certification = Certification {
             body,
+            after: self.after,
             signature: self.identity.certify(&body, self.me),
         };
         self.certified_body = Some(body);

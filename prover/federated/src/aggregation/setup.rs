@@ -1,6 +1,7 @@
 //! What all parties of a round derive from its manifest.
 
 use std::fmt;
+use std::sync::Arc;
 
 use clearproof_prover::prove::columns::ColumnBases;
 use clearproof_shared::training::manifest::{Manifest, ManifestError};
@@ -34,7 +35,7 @@ pub struct Setup {
     pub(super) digest: [u8; 32],
     pub(super) bases: ColumnBases,
     pub(super) lanes: Lanes,
-    pub(super) norm: Option<NormKey>,
+    pub(super) norm: Option<Arc<NormKey>>,
 }
 
 impl fmt::Debug for Setup {
@@ -67,22 +68,41 @@ impl Setup {
                 if key.circuit_id() != id {
                     return Err(SetupError::Circuit);
                 }
-                Some(key)
+                Some(Arc::new(key))
             }
             None => None,
         };
-        Ok(Self {
+        Ok(Self::with_norm(manifest, bases, norm))
+    }
+
+    /// The setup of another round or attempt; the norm circuit is built again only for other sizes and bounds.
+    ///
+    /// # Errors
+    /// As [`Setup::new`].
+    pub fn following(&self, manifest: Manifest) -> Result<Self, SetupError> {
+        manifest.check()?;
+        let same = norm_sizes(&manifest) == norm_sizes(&self.manifest)
+            && manifest.norm_circuit == self.manifest.norm_circuit;
+        let (bases, norm) = (self.bases.clone(), self.norm.clone());
+        match same {
+            true => Ok(Self::with_norm(manifest, bases, norm)),
+            false => Self::new(manifest, bases),
+        }
+    }
+
+    fn with_norm(manifest: Manifest, bases: ColumnBases, norm: Option<Arc<NormKey>>) -> Self {
+        Self {
             digest: manifest.digest(),
             lanes: Lanes::new(&manifest),
             bases,
             manifest,
             norm,
-        })
+        }
     }
 
     /// Keys of the norm proof, where the manifest asks for it.
     pub fn norm_key(&self) -> Option<&NormKey> {
-        self.norm.as_ref()
+        self.norm.as_deref()
     }
 
     /// The manifest.
@@ -164,6 +184,13 @@ impl Setup {
         let (blinding, elements) = folded.split_last().expect("a folded value has a blinding");
         self.bases.commit(elements, *blinding).to_affine()
     }
+}
+
+/// What a norm circuit depends on.
+pub(crate) fn norm_sizes(m: &Manifest) -> (u32, u32, u32, u64, u64, usize) {
+    let (clip, noise) = (m.clip_norm, m.noise_norm);
+    let (coordinates, bits) = (m.coordinates, m.coordinate_bits);
+    (coordinates, bits, m.log_rows, clip, noise, m.parties.len())
 }
 
 /// Bytes of a norm proof, and more.

@@ -4,9 +4,7 @@
 //! secret keys), their records. Written beside, synced and renamed, for its owner alone: it holds secret keys. The
 //! budgets are not in it: a checkpoint put back does not give back privacy.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::Path;
 
 use clearproof_shared::artifact::cbor::{Decoder, Encoder};
@@ -18,6 +16,7 @@ use crate::aggregation::identity::{Identity, IDENTITY_BYTES};
 use crate::certificate::Record;
 use crate::training::onnx;
 use crate::training::optimizer::Optimizer;
+use crate::transport::provision::replace;
 
 fn failed(path: &Path, cause: &dyn std::fmt::Display) -> LearnerError {
     LearnerError::Checkpoint {
@@ -30,8 +29,9 @@ pub(super) fn save(learner: &SecureFederatedLearner, path: &Path) -> Result<(), 
     let mut out = Encoder::default();
     out.array(8);
     out.uint(VERSION);
-    out.bytes(&onnx::write(&learner.model));
-    let optimizer = serde_json::to_string(&learner.optimizer).map_err(|e| failed(path, &e))?;
+    out.bytes(&onnx::write(learner.model()));
+    let optimizer =
+        serde_json::to_string(learner.trainer.optimizer()).map_err(|e| failed(path, &e))?;
     out.text(&optimizer);
     out.bytes(&learner.next.session);
     out.uint(learner.next.round);
@@ -47,18 +47,7 @@ pub(super) fn save(learner: &SecureFederatedLearner, path: &Path) -> Result<(), 
         out.bytes(&record.encode(&learner.compliance));
     }
     let bytes = Zeroizing::new(out.finish());
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
-    let written = options.open(&beside).and_then(|mut file| {
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    });
-    written.map_err(|error| failed(path, &error))
+    replace(path, &bytes).map_err(|error| failed(path, &error))
 }
 
 pub(super) fn restore(
@@ -92,8 +81,7 @@ pub(super) fn restore(
         learner.records.push(record);
         learner.compliance = compliance;
     }
-    // A step of another rule or length would go on wrongly.
-    learner.optimizer.restore(optimizer)?;
+    learner.trainer.restore(optimizer)?;
     (learner.next.round, learner.next.attempt) = (saved.round, saved.attempt);
     Ok(learner)
 }

@@ -17,6 +17,7 @@ pub mod optimizer;
 mod pool;
 pub mod quantize;
 pub mod sampling;
+pub mod trainer;
 pub mod update;
 
 pub use architecture::{Architecture, Layer, Loss, Shape};

@@ -1,4 +1,7 @@
 //! The coordinator's process.
+//!
+//! It serves every attempt of a training that it knows, by the manifest's digest in a party's greeting: the last one
+//! goes on, and a party that lags behind is sent what it missed of those before.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::certificates::server;
 use super::journal::{Journal, TIME_UP};
 use super::provision::Folder;
+use super::training::{self, Course, Training};
 use super::wire::{read_frame, write_frame, Greeting};
 use super::TransportError;
 use crate::aggregation::coordinator::{Coordinator, Delivery, Step};
@@ -26,8 +30,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Time for parties to fetch what is left when the round is over.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The machine with its queues.
+/// An attempt's machine with its queues.
 struct Core {
+    setup: Arc<Setup>,
     coordinator: Coordinator,
     journal: Journal,
     /// Frames for each party, in order.
@@ -38,26 +43,56 @@ struct Core {
     serving: Vec<u64>,
     since: Instant,
     step: Step,
+    /// It is over and what follows it can be joined: the parties are told.
+    closed: bool,
 }
 
-/// How a round ended.
+/// How a round, or a training of several, ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// With a sum, and a certificate of it where enough was seen for one.
+    /// With a sum (of each round), and a certificate where enough was seen for one.
     Summed(Box<Option<Certificate>>),
     /// Without a sum, for this reason.
     Failed(String),
 }
 
 struct Shared {
-    setup: Arc<Setup>,
     roster: Vec<String>,
-    core: Mutex<Core>,
+    /// All attempts so far; who lags behind is served what it missed.
+    cores: Mutex<Vec<Core>>,
     changed: watch::Sender<u64>,
     log: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Core {
+    /// An attempt as far as it came before.
+    fn open(folder: &Folder, setup: Arc<Setup>) -> Result<Self, TransportError> {
+        let parties = setup.manifest().parties.len();
+        let (journal, records) = Journal::open(&folder.state_of(setup.manifest(), "journal"))?;
+        let mut core = Self {
+            coordinator: Coordinator::new(Arc::clone(&setup)),
+            setup,
+            journal,
+            queues: vec![vec![]; parties],
+            taken: vec![0; parties],
+            serving: vec![0; parties],
+            since: Instant::now(),
+            step: Step::Contribute,
+            closed: false,
+        };
+        for (from, frame) in records {
+            let deliveries = match from {
+                TIME_UP => core.coordinator.time_up(),
+                from => {
+                    core.taken[usize::from(from)] += 1;
+                    core.coordinator.receive(from, &frame).unwrap_or_default()
+                }
+            };
+            core.deliver(deliveries);
+        }
+        Ok(core)
+    }
+
     fn deliver(&mut self, deliveries: Vec<Delivery>) {
         let parties = self.queues.len();
         for (recipient, frame) in deliveries {
@@ -74,8 +109,8 @@ impl Core {
 }
 
 impl Shared {
-    fn core(&self) -> std::sync::MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cores(&self) -> std::sync::MutexGuard<'_, Vec<Core>> {
+        self.cores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {
@@ -83,8 +118,49 @@ impl Shared {
     }
 }
 
-/// Relays a round until it is over, and gives the training certificate, or the reason where it ended without a sum. Called again after a crash, it
-/// goes on. `step_timeout` ends a step that parties let wait.
+/// After an attempt that is over opens what follows it, until one is not over or all is done.
+fn follow(
+    folder: &Folder,
+    training: Option<&Training>,
+    course: &mut Course,
+    cores: &mut Vec<Core>,
+) -> Result<Option<Ended>, TransportError> {
+    let (rounds, spare) = training.map_or((1, 0), |t| (t.rounds, t.spare));
+    loop {
+        let last = cores.last_mut().expect("the first is opened at the start");
+        if last.step != Step::Over {
+            return Ok(None);
+        }
+        last.closed = true;
+        if let Some(reason) = last.coordinator.failure() {
+            course.abort(last.setup.manifest().clone());
+            if course.record.aborted() as u32 > spare {
+                return Ok(Some(Ended::Failed(reason.to_owned())));
+            }
+        } else {
+            last.coordinator.add_to(&mut course.record);
+            let after = last.coordinator.after().flatten();
+            if after.is_none() && training.is_some() {
+                let reason = "too few holders agree on the model that the sum leads to";
+                return Ok(Some(Ended::Failed(reason.to_owned())));
+            }
+            course.finish(after.unwrap_or(course.model));
+            if course.round >= rounds {
+                let complete = course.record.rounds() == course.round as usize;
+                let certificate = last.coordinator.certificate(&course.record);
+                return Ok(Some(Ended::Summed(Box::new(
+                    certificate.filter(|_| complete),
+                ))));
+            }
+        }
+        let setup = last.setup.following(course.manifest(&folder.manifest))?;
+        cores.push(Core::open(folder, Arc::new(setup))?);
+    }
+}
+
+/// Relays a round (in a training: round after round, and aborted attempts again) until it is over, and gives the training
+/// certificate, or the reason where it ended without a sum. Called again after a crash, it goes on. `step_timeout` ends
+/// a step that parties let wait.
 ///
 /// # Errors
 /// [`TransportError`] for files and certificates that cannot be used.
@@ -100,30 +176,13 @@ pub async fn coordinate(
     let acceptor = TlsAcceptor::from(Arc::new(server(&folder.material)?));
     let parties = folder.manifest.parties.len();
     // 1. What was taken before.
-    let (journal, records) = Journal::open(&folder.state("journal"))?;
-    let mut core = Core {
-        coordinator: Coordinator::new(Arc::clone(&setup)),
-        journal,
-        queues: vec![vec![]; parties],
-        taken: vec![0; parties],
-        serving: vec![0; parties],
-        since: Instant::now(),
-        step: Step::Contribute,
-    };
-    for (from, frame) in records {
-        let deliveries = match from {
-            TIME_UP => core.coordinator.time_up(),
-            from => {
-                core.taken[usize::from(from)] += 1;
-                core.coordinator.receive(from, &frame).unwrap_or_default()
-            }
-        };
-        core.deliver(deliveries);
-    }
+    let training = training::read(&folder)?;
+    let mut course = Course::new(&folder.manifest);
+    let mut cores = vec![Core::open(&folder, setup)?];
+    let mut ended = follow(&folder, training.as_ref(), &mut course, &mut cores)?;
     let shared = Arc::new(Shared {
-        setup,
         roster: folder.roster()?,
-        core: Mutex::new(core),
+        cores: Mutex::new(cores),
         changed: watch::channel(0).0,
         log,
     });
@@ -154,24 +213,33 @@ pub async fn coordinate(
                 });
             }
             _ = tick.tick() => {
-                let mut core = shared.core();
-                if core.step == Step::Over {
+                if let Some(result) = ended.take() {
                     let since = *over.get_or_insert_with(Instant::now);
                     let idle = slots.available_permits() == 4 * parties;
                     if since.elapsed() > FAREWELL || (idle && since.elapsed() > FAREWELL / 5) {
-                        return Ok(match core.coordinator.failure() {
-                            Some(reason) => Ended::Failed(reason.to_owned()),
-                            None => Ended::Summed(Box::new(core.coordinator.certificate())),
-                        });
+                        return Ok(result);
                     }
-                } else if core.since.elapsed() > step_timeout {
+                    ended = Some(result);
+                    continue;
+                }
+                let mut cores = shared.cores();
+                let core = cores.last_mut().expect("the first is opened at the start");
+                if core.step == Step::Over {
+                    ended = follow(&folder, training.as_ref(), &mut course, &mut cores)?;
+                } else if core.since.elapsed() <= step_timeout {
+                    continue;
+                } else if training.is_some() && core.coordinator.waits_for_model() {
+                    // A sum is out: without a word on its model the training cannot go on, nor back.
+                    (shared.log)("waiting for parties to say which model the sum leads to");
+                    core.since = Instant::now();
+                } else {
                     core.journal.append(TIME_UP, &[])?;
                     let deliveries = core.coordinator.time_up();
                     core.since = Instant::now();
                     core.deliver(deliveries);
-                    drop(core);
-                    shared.wake();
                 }
+                drop(cores);
+                shared.wake();
             }
         }
     }
@@ -196,16 +264,20 @@ async fn serve(
         "its certificate is not in the roster",
     ))?;
     // 2. Where it stands.
-    let digest = shared.setup.digest();
-    let greeting = tokio::time::timeout(HANDSHAKE, Greeting::read(&mut stream, digest)).await;
+    let greeting = tokio::time::timeout(HANDSHAKE, Greeting::read_any(&mut stream)).await;
     let greeting = greeting.map_err(timed_out)??;
-    let (taken, connection) = {
-        let mut core = shared.core();
+    let (attempt, taken, connection, most) = {
+        let mut cores = shared.cores();
+        let known = |core: &Core| *core.setup.digest() == greeting.manifest;
+        let attempt = cores.iter().position(known);
+        let attempt = attempt.ok_or(TransportError::Protocol("it runs another round"))?;
+        let core = &mut cores[attempt];
         core.serving[party] += 1;
-        (core.taken[party], core.serving[party])
+        let most = core.setup.most_frame_bytes();
+        (attempt, core.taken[party], core.serving[party], most)
     };
     Greeting {
-        manifest: *digest,
+        manifest: greeting.manifest,
         taken,
     }
     .write(&mut stream)
@@ -213,14 +285,19 @@ async fn serve(
     shared.wake();
     let (mut input, mut output) = tokio::io::split(stream);
     // 3. Both directions until one ends.
-    let most = shared.setup.most_frame_bytes();
     let reading = async {
         while let Some(frame) = read_frame(&mut input, most).await? {
-            let mut core = shared.core();
+            let mut cores = shared.cores();
+            let core = &mut cores[attempt];
             if core.serving[party] != connection {
                 return Err(TransportError::Protocol(
                     "a newer connection of this party took over",
                 ));
+            }
+            if core.closed {
+                // Too late to have an effect, so not written down.
+                core.taken[party] += 1;
+                continue;
             }
             core.journal.append(party as u16, &frame)?;
             core.taken[party] += 1;
@@ -228,7 +305,7 @@ async fn serve(
                 Ok(deliveries) => core.deliver(deliveries),
                 Err(refusal) => (shared.log)(&format!("party {}: {refusal}", party + 1)),
             }
-            drop(core);
+            drop(cores);
             shared.wake();
         }
         Ok::<(), TransportError>(())
@@ -238,7 +315,8 @@ async fn serve(
         let mut next = usize::try_from(greeting.taken).unwrap_or(usize::MAX);
         loop {
             let (frames, over) = {
-                let core = shared.core();
+                let cores = shared.cores();
+                let core = &cores[attempt];
                 if core.serving[party] != connection {
                     return Err(TransportError::Protocol(
                         "a newer connection of this party took over",
@@ -248,7 +326,7 @@ async fn serve(
                 let frames = frames.ok_or(TransportError::Protocol(
                     "it took more frames than there are",
                 ))?;
-                (frames, core.step == Step::Over)
+                (frames, core.closed)
             };
             for frame in &frames {
                 write_frame(&mut output, frame).await?;

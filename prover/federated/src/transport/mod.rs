@@ -9,6 +9,7 @@ pub mod coordinate;
 pub mod journal;
 pub mod participate;
 pub mod provision;
+pub mod training;
 pub mod wire;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::aggregation::party::BeginError;
 use crate::aggregation::setup::SetupError;
 use crate::privacy::budget::BudgetError;
 use crate::privacy::PrivacyError;
+use crate::training::TrainingError;
 
 /// Why a process stops.
 #[derive(Debug, Error)]
@@ -50,6 +52,14 @@ pub enum TransportError {
     /// The privacy terms of the manifest.
     #[error(transparent)]
     Terms(#[from] PrivacyError),
+    /// The training.
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    /// A single round's folder.
+    #[error(
+        "the folder is of a single round; give --update, or provision a training with --model"
+    )]
+    NoTraining,
     /// The other side speaks otherwise.
     #[error("the other side is refused: {0}")]
     Protocol(&'static str),

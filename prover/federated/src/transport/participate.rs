@@ -1,11 +1,12 @@
 //! A party's process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clearproof_prover::prove::columns::ColumnBases;
-use clearproof_shared::training::manifest::Manifest;
+use clearproof_shared::training::certificate::Certificate;
+use clearproof_shared::training::manifest::{Manifest, ManifestError};
 use clearproof_shared::training::terms::Terms;
 use rand_core::{CryptoRng, RngCore};
 use rustls::pki_types::ServerName;
@@ -16,13 +17,17 @@ use zeroize::Zeroizing;
 
 use super::certificates::{client, COORDINATOR};
 use super::journal::Journal;
-use super::provision::{write_new, Folder};
+use super::provision::{replace, Folder};
+use super::training::{self, State};
 use super::wire::{read_frame, write_frame, Greeting};
 use super::TransportError;
-use crate::aggregation::party::{Party, Update};
-use crate::aggregation::setup::Setup;
-use crate::certificate;
+use crate::aggregation::party::{ModelAfter, Party, Update};
+use crate::aggregation::setup::{Setup, SetupError};
+use crate::certificate::{self, Record};
 use crate::privacy::budget::{Budget, BudgetError};
+use crate::privacy::discrete_gaussian::DiscreteGaussian;
+use crate::training::trainer::{digest, Trainer};
+use crate::training::{Examples, Model};
 
 /// Longest wait between attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
@@ -46,14 +51,170 @@ pub async fn participate(
     let folder = Folder::open(folder)?;
     let bases = ColumnBases::transparent(folder.manifest.log_rows);
     let setup = Arc::new(Setup::new(folder.manifest.clone(), bases)?);
-    let connector = TlsConnector::from(Arc::new(client(&folder.material)?));
-    let own = folder.path().join(BUDGET);
-    debit(&folder.manifest, budget.unwrap_or(&own))?;
-    // 1. The seed, bound to the update; then everything that was taken before.
-    let seed = seed(&folder, update, rng)?;
+    let line = Line::new(&folder, address, budget, timeout)?;
+    attempt(&folder, &line, &setup, update, None, rng).await
+}
+
+/// What a party brings to a training of several rounds, and how long it waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Trainee<'a> {
+    /// Its data.
+    pub examples: &'a Examples,
+    /// Its budget, where it is not the folder's own.
+    pub budget: Option<&'a Path>,
+    /// How long an attempt may last.
+    pub timeout: Duration,
+}
+
+/// What happened in a training.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Progress {
+    /// A round, from 0, gave the sum of these parties.
+    Summed(u32, Vec<u16>),
+    /// An attempt of a round gave none.
+    Aborted(u32, String),
+}
+
+/// Takes part in all rounds of a training, and gives the model and the certificate; called again after a crash, it goes
+/// on. Every attempt's sample and noise are drawn once, debited, and dealt.
+///
+/// # Errors
+/// [`TransportError`]; after [`TransportError::TimedOut`] the training can be gone on with.
+pub async fn train(
+    folder: &Path,
+    address: &str,
+    trainee: Trainee<'_>,
+    rng: &mut (impl RngCore + CryptoRng),
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(Model, Option<Certificate>), TransportError> {
+    let folder = Folder::open(folder)?;
+    let plan = training::read(&folder)?;
+    let plan = plan.ok_or(TransportError::NoTraining)?;
+    let line = Line::new(&folder, address, trainee.budget, trainee.timeout)?;
+    let mut state = State::open(&folder, plan.steps)?;
+    let mut before: Option<Arc<Setup>> = None;
+    while state.course.round < plan.rounds {
+        // 1. What attempts before left behind was for them alone.
+        for manifest in state.course.record.latest() {
+            training::forget(&folder, manifest)?;
+        }
+        let manifest = state.course.manifest(&folder.manifest);
+        let setup = Arc::new(match &before {
+            Some(setup) => setup.following(manifest.clone())?,
+            None => {
+                let bases = ColumnBases::transparent(manifest.log_rows);
+                Setup::new(manifest.clone(), bases)?
+            }
+        });
+        before = Some(Arc::clone(&setup));
+        // 2. The update, drawn once.
+        let update = match training::kept(&folder, &manifest)? {
+            Some(update) => update,
+            None => {
+                let update = draw(&state.trainer, trainee.examples, &manifest, rng)?;
+                training::keep(&folder, &manifest, &update)?;
+                update
+            }
+        };
+        // 3. The attempt, and the model that its sum leads to.
+        let trainer = state.trainer.clone();
+        let after: Arc<ModelAfter> = Arc::new(move |sum| trainer.after(sum).ok());
+        let following = Some((state.course.record.clone(), after));
+        let round = state.course.round;
+        match attempt(&folder, &line, &setup, &update, following, rng).await {
+            Ok(party) => {
+                let aggregate = party.aggregate().expect("a finished party has a sum");
+                let set = &aggregate.certificate.survivors.survivors;
+                state.trainer.step(&aggregate.sum)?;
+                state.course.finish(digest(state.trainer.model()));
+                state.course.record = party.record().expect("there is a sum");
+                state.certificate = party.certificate();
+                state.save(&folder)?;
+                progress(Progress::Summed(
+                    round,
+                    set.iter().map(|s| s.party).collect(),
+                ));
+            }
+            Err(TransportError::Aborted(reason)) => {
+                state.course.abort(manifest);
+                state.save(&folder)?;
+                if state.course.record.aborted() as u32 > plan.spare {
+                    return Err(TransportError::Aborted(reason));
+                }
+                progress(Progress::Aborted(round, reason));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for manifest in state.course.record.latest() {
+        training::forget(&folder, manifest)?;
+    }
+    Ok((state.trainer.model().clone(), state.certificate))
+}
+
+/// A sample's update, and the noise that the manifest promises.
+fn draw(
+    trainer: &Trainer,
+    examples: &Examples,
+    manifest: &Manifest,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Update, TransportError> {
+    let (clipped, _) = trainer.local_update(examples, rng)?;
+    let mut noise = vec![0; clipped.len()];
+    let terms = Terms::of(manifest).map_err(ManifestError::Format);
+    if let Some(terms) = terms.map_err(SetupError::Manifest)? {
+        let (numerator, denominator) = terms.share_variance;
+        DiscreteGaussian::new(numerator, denominator)?.fill(rng, &mut noise);
+    }
+    Ok(Update { clipped, noise })
+}
+
+/// How a party reaches the coordinator, and what it keeps to.
+struct Line<'a> {
+    connector: TlsConnector,
+    address: &'a str,
+    budget: PathBuf,
+    timeout: Duration,
+}
+
+impl<'a> Line<'a> {
+    fn new(
+        folder: &Folder,
+        address: &'a str,
+        budget: Option<&Path>,
+        timeout: Duration,
+    ) -> Result<Self, TransportError> {
+        let own = folder.path().join(BUDGET);
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(client(&folder.material)?)),
+            address,
+            budget: budget.map_or(own, Path::to_owned),
+            timeout,
+        })
+    }
+}
+
+/// One attempt of a round, until it is over.
+async fn attempt(
+    folder: &Folder,
+    line: &Line<'_>,
+    setup: &Arc<Setup>,
+    update: &Update,
+    following: Option<(Record, Arc<ModelAfter>)>,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Party, TransportError> {
+    let manifest = setup.manifest();
+    let timeout = line.timeout;
+    // 1. The seed, bound to the update; the debit; then everything that was taken before.
+    let (seed, fresh) = seed(&folder.state_of(manifest, "seed"), update, rng)?;
+    debit(manifest, &line.budget, fresh)?;
     let (mut party, mut outbox) =
-        Party::begin(Arc::clone(&setup), &folder.identity()?, update, &seed)?;
-    let (mut journal, records) = Journal::open(&folder.state("journal"))?;
+        Party::begin(Arc::clone(setup), &folder.identity()?, update, &seed)?;
+    if let Some((history, after)) = following {
+        party = party.following(history, after);
+    }
+    let (mut journal, records) = Journal::open(&folder.state_of(manifest, "journal"))?;
     let mut taken = records.len() as u64;
     for (_, frame) in &records {
         outbox.extend(party.receive(frame).unwrap_or_default());
@@ -64,9 +225,8 @@ pub async fn participate(
     loop {
         let before = taken;
         let round = session(
-            &connector,
-            address,
-            &setup,
+            line,
+            setup,
             &mut party,
             &mut outbox,
             &mut journal,
@@ -90,14 +250,16 @@ pub async fn participate(
     }
 }
 
-/// Debits the round, once; what aborts stays debited (SOUNDNESS 23).
-fn debit(manifest: &Manifest, path: &Path) -> Result<(), TransportError> {
+/// Debits the round, once; what aborts stays debited (SOUNDNESS 23). `fresh` is false where the same update was begun
+/// with before.
+fn debit(manifest: &Manifest, path: &Path, fresh: bool) -> Result<(), TransportError> {
     let terms = Terms::of(manifest).map_err(|e| TransportError::file(path, e))?;
     let Some(terms) = terms else { return Ok(()) };
     let mut budget = Budget::open(path, certificate::target(&terms)?)?;
     match budget.debit(certificate::debit(manifest, &terms)?) {
+        Ok(_) => Ok(()),
         // Gone on with: its seed is bound to the same update and noise.
-        Ok(_) | Err(BudgetError::Repeated(_)) => Ok(()),
+        Err(BudgetError::Repeated(_)) if !fresh => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -111,32 +273,32 @@ fn finished(party: Party) -> Result<Party, TransportError> {
     }
 }
 
-/// The seed of this round and update, made when there is none.
+/// The seed of this round and update, and whether it was made now: there was none.
 fn seed(
-    folder: &Folder,
+    path: &Path,
     update: &Update,
     rng: &mut (impl RngCore + CryptoRng),
-) -> Result<Zeroizing<[u8; 32]>, TransportError> {
+) -> Result<(Zeroizing<[u8; 32]>, bool), TransportError> {
     let mut hash = Sha256::new();
     for value in update.clipped.iter().chain(&update.noise) {
         hash.update(value.to_le_bytes());
     }
     let digest: [u8; 32] = hash.finalize().into();
-    let path = folder.state("seed");
-    if !path.exists() {
+    let fresh = !path.exists();
+    if fresh {
         let mut bytes = Zeroizing::new([0u8; 64]);
         rng.fill_bytes(&mut bytes[..32]);
         bytes[32..].copy_from_slice(&digest);
-        write_new(&path, &bytes[..])?;
+        replace(path, &bytes[..]).map_err(|e| TransportError::file(path, e))?;
     }
-    let bytes = std::fs::read(&path)
+    let bytes = std::fs::read(path)
         .map(Zeroizing::new)
-        .map_err(|e| TransportError::file(&path, e))?;
+        .map_err(|e| TransportError::file(path, e))?;
     // Dealing two updates in one round would be signing two contributions.
     match bytes.split_first_chunk::<32>() {
-        Some((seed, rest)) if rest == digest => Ok(Zeroizing::new(*seed)),
+        Some((seed, rest)) if rest == digest => Ok((Zeroizing::new(*seed), fresh)),
         _ => Err(TransportError::file(
-            &path,
+            path,
             "this round was begun with another update; give the same one, or start a new round",
         )),
     }
@@ -144,8 +306,7 @@ fn seed(
 
 /// One connection: sends what the coordinator lacks, takes what it sends.
 async fn session(
-    connector: &TlsConnector,
-    address: &str,
+    line: &Line<'_>,
     setup: &Setup,
     party: &mut Party,
     outbox: &mut Vec<Vec<u8>>,
@@ -154,9 +315,9 @@ async fn session(
 ) -> Result<(), TransportError> {
     let name = ServerName::try_from(COORDINATOR).expect("a name");
     let connect = async {
-        let stream = TcpStream::connect(address).await?;
+        let stream = TcpStream::connect(line.address).await?;
         stream.set_nodelay(true)?;
-        connector.connect(name, stream).await
+        line.connector.connect(name, stream).await
     };
     let connection = tokio::time::timeout(CONNECT, connect).await;
     let mut stream =

@@ -4,7 +4,7 @@
 //! Secrets are files of mode 0600. The authority's key is not kept: who joins later needs a new federation.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -86,6 +86,20 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), TransportError>
     written.map_err(|e| TransportError::file(path, e))
 }
 
+/// Writes a file anew for its owner alone: beside it, to the disk, then renamed.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 impl Folder {
     /// Reads a folder that [`provision`] wrote.
     ///
@@ -152,9 +166,14 @@ impl Folder {
         &self.path
     }
 
-    /// A file of this round, by the manifest's digest.
+    /// A file of the provisioned round, by the manifest's digest.
     pub fn state(&self, name: &str) -> PathBuf {
-        let digest = clearproof_shared::encoding::hex(&self.manifest.digest()[..8]);
+        self.state_of(&self.manifest, name)
+    }
+
+    /// A file of a round, by its manifest's digest.
+    pub fn state_of(&self, manifest: &Manifest, name: &str) -> PathBuf {
+        let digest = clearproof_shared::encoding::hex(&manifest.digest()[..8]);
         self.path.join(format!("round-{digest}.{name}"))
     }
 }

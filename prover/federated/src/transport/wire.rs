@@ -18,7 +18,7 @@ pub struct Greeting {
     pub taken: u64,
 }
 
-const MAGIC: &[u8; 8] = b"CPFEDER\x01";
+const MAGIC: &[u8; 8] = b"CPFEDER\x02";
 
 impl Greeting {
     /// Writes the greeting.
@@ -39,6 +39,18 @@ impl Greeting {
         input: &mut (impl AsyncRead + Unpin),
         manifest: &[u8; 32],
     ) -> Result<Self, TransportError> {
+        let greeting = Self::read_any(input).await?;
+        match greeting.manifest == *manifest {
+            true => Ok(greeting),
+            false => Err(TransportError::Protocol("it runs another round")),
+        }
+    }
+
+    /// Reads the greeting of a side that runs any round.
+    ///
+    /// # Errors
+    /// [`TransportError::Protocol`] for another version.
+    pub async fn read_any(input: &mut (impl AsyncRead + Unpin)) -> Result<Self, TransportError> {
         let mut bytes = [0; 48];
         input.read_exact(&mut bytes).await?;
         if &bytes[..8] != MAGIC {
@@ -46,12 +58,9 @@ impl Greeting {
                 "it speaks another version of the protocol",
             ));
         }
-        if bytes[8..40] != manifest[..] {
-            return Err(TransportError::Protocol("it runs another round"));
-        }
         let taken = u64::from_le_bytes(bytes[40..].try_into().expect("eight bytes"));
         Ok(Self {
-            manifest: *manifest,
+            manifest: bytes[8..40].try_into().expect("32 bytes"),
             taken,
         })
     }

@@ -1,9 +1,9 @@
 //! `federated verify`: the named checks of a training certificate, and one verdict.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clearproof_federated::certificate::check_further;
+use clearproof_federated::certificate::{check_ceremonies, check_further};
 use clearproof_shared::training::certificate::roster_digest;
 use clearproof_shared::training::manifest::RosterEntry;
 use clearproof_shared::verify::report::Verdict;
@@ -13,7 +13,8 @@ use clearproof_shared::verify::training::{
 use clearproof_shared::verify::{Report, Verifier};
 use serde_json::{json, Value};
 
-use crate::args::VerifyTraining;
+use crate::args::{CeremonyPowers, VerifyTraining};
+use crate::commands::ceremony;
 use crate::commands::verify::{
     check_json, check_line, exit_status, judge, key, read_evidence, words, LogKeys,
 };
@@ -41,6 +42,16 @@ pub(super) fn verify(arguments: &VerifyTraining) -> Result<u8, anyhow::Error> {
     };
     let mut report = verify_certificate(&bytes, &options);
     check_further(&mut report, &bytes);
+    if !arguments.ceremony.is_empty() {
+        let powers = CeremonyPowers {
+            ptau: arguments.ptau.clone(),
+            insecure_dev_tau: arguments.insecure_dev_tau,
+        };
+        let one = |path: &PathBuf| Ok((ceremony::read(path)?, ceremony::phase_one(&powers)?));
+        let ceremonies = arguments.ceremony.iter().map(one);
+        let ceremonies = ceremonies.collect::<Result<Vec<_>, Failure>>()?;
+        check_ceremonies(&mut report, &bytes, &ceremonies);
+    }
     match arguments.json {
         true => print_json(&to_json(&report))?,
         false => print(&to_text(&report, &arguments.certificate))?,
