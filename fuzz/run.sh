@@ -26,11 +26,12 @@ seed() {
 }
 seed evidence ../tests/vectors/*.evidence
 seed bundle ../tests/vectors/*.verifier.bin
+seed training ../tests/vectors/training/certificate.bin
 seed onnx ../tests/models/*.onnx ../tests/models/*/*.onnx
 
 mkdir -p corpus/log artifacts/log
 
-for name in evidence bundle onnx log; do
-    "$target/$host/release/$name" -max_total_time="$seconds" -max_len=65536 -timeout=20 \
+for name in evidence bundle onnx log training; do
+    "$target/$host/release/$name" -max_total_time="$seconds" -max_len=131072 -timeout=20 \
         -rss_limit_mb=4096 -artifact_prefix="artifacts/$name/" "corpus/$name"
 done
