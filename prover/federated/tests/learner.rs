@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use clearproof_federated::aggregation::party::Update;
-use clearproof_federated::certificate::check_further;
+use clearproof_federated::aggregation::simulation::Network;
+use clearproof_federated::certificate::{check_ceremonies, check_further};
+use clearproof_federated::groth16::ceremony::phase_one::PhaseOne;
+use clearproof_federated::groth16::ceremony::Ceremony;
 use clearproof_federated::groth16::compliance::{Compliance as Fields, ComplianceConstraint};
 use clearproof_federated::groth16::{Statement, StatementError};
 use clearproof_federated::learner::{digest, LearnerError, SecureFederatedLearner, Settings};
@@ -11,7 +14,7 @@ use clearproof_federated::privacy::budget::BudgetError;
 use clearproof_federated::training::optimizer::Rule;
 use clearproof_federated::training::{Architecture, Examples, Loss, Model};
 use clearproof_shared::training::certificate::{roster_digest, Certificate};
-use clearproof_shared::verify::report::{Outcome, Verdict};
+use clearproof_shared::verify::report::{Check, Outcome, Verdict};
 use clearproof_shared::verify::training::{verify_certificate, TrainingOptions};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -175,11 +178,42 @@ fn a_federation_learns_proves_and_goes_on_from_a_checkpoint() {
         refused,
         Err(LearnerError::Statement(StatementError::OutOfRange { .. }))
     ));
-    // 4. The certificate.
+    // 4. Another party's, under a key of a ceremony.
+    let powers = PhaseOne::insecure();
+    let statement = Statement::Compliance(constraints.clone());
+    let mut ceremony = Ceremony::new(statement, &powers).expect("enough powers");
+    ceremony.contribute("Alpha", rng).expect("a name");
+    let early = ceremony.clone();
+    ceremony.contribute("Beta", rng).expect("a name");
+    let report = ceremony.verify(&powers).expect("honest");
+    let key = ceremony.keys(&powers, true).expect("allowed");
+    learner
+        .verify_compliance(2, &enough, key, Some(&report), rng)
+        .expect("it holds");
+    // 5. The certificate.
     let mut certificate = learner.certificate().expect("accounted").expect("rounds");
     assert_eq!(certificate.body.rounds.len(), 12);
     assert_eq!(certificate.body.model, Some(digest(learner.model())));
     assert_eq!(verdict(&learner, &certificate), Verdict::Valid);
+    let bytes = certificate.encode();
+    let setups = |given: &[Ceremony]| -> Vec<(Outcome, String)> {
+        let given: Vec<_> = given.iter().map(|c| (c.clone(), powers.clone())).collect();
+        let mut report = verify_certificate(&bytes, &TrainingOptions::default());
+        check_ceremonies(&mut report, &bytes, &given);
+        let own = |c: &&Check| c.name == "compliance.ceremony";
+        let own = report.checks.iter().filter(own);
+        own.map(|c| (c.outcome, c.reason.clone())).collect()
+    };
+    // The first proof is under a key that nobody contributed to.
+    let found = setups(&[early.clone(), ceremony]);
+    assert_eq!(
+        (found[0].0, found[1].0),
+        (Outcome::Failed, Outcome::Passed),
+        "{found:?}"
+    );
+    let found = setups(&[early]);
+    assert_eq!(found[1].0, Outcome::Failed);
+    assert!(found[1].1.contains("No ceremony"), "{found:?}");
     learner.deploy(&mut certificate, 2, [[1; 32], [2; 32], [3; 32]]);
     assert_eq!(verdict(&learner, &certificate), Verdict::Valid);
 }
@@ -220,4 +254,91 @@ fn an_update_out_of_bounds_stays_debited_and_is_another_attempt() {
     // Not-a-number never reaches the grid.
     let nan = learner.compute_local_update(&[f32::NAN, 0.0], &[1], rng);
     assert!(matches!(nan, Err(LearnerError::Training(_))), "{nan:?}");
+}
+
+/// Party 3 says so many frames, and is gone.
+struct Gone {
+    left: usize,
+}
+
+impl Network for Gone {
+    fn to_coordinator(&mut self, from: u16, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        if from != 3 {
+            return vec![frame];
+        }
+        let said = self.left.min(1);
+        self.left -= said;
+        vec![frame; said]
+    }
+
+    fn to_party(&mut self, to: u16, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        match to == 3 && self.left == 0 {
+            true => vec![],
+            false => vec![frame],
+        }
+    }
+}
+
+#[test]
+fn a_party_that_is_gone_at_any_step_is_left_out_and_the_certificate_shows_it() {
+    let rng = &mut ChaCha20Rng::from_seed([10; 32]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let parties: Vec<_> = PARTIES.iter().map(|_| data(rng, EACH)).collect();
+    let settings = Settings {
+        dropouts: 1,
+        ..settings(folder.path(), 14)
+    };
+    let model = model(rng);
+    let mut learner = SecureFederatedLearner::new(model, &PARTIES, None, 8.0, 1e-5, settings, rng)
+        .expect("settings that fit");
+    // Contribution, three shares, ready, coin, check, verdict, survivors, reveal, outcome, certificate.
+    let (coin, check) = (5, 7);
+    let (mut aborted, mut with_all) = (0, 0);
+    for said in 0..12 {
+        let updates = parties
+            .iter()
+            .map(|(data, labels)| learner.compute_local_update(data, labels, rng));
+        let updates: Result<Vec<_>, LearnerError> = updates.collect();
+        let updates: Vec<Update> = updates
+            .expect("examples")
+            .into_iter()
+            .map(|u| u.0)
+            .collect();
+        let mut network = Gone { left: said };
+        let mut result = learner.aggregate_updates_over(&updates, &mut network, rng);
+        // A coin that is committed to and withheld ends the attempt; the next one goes without the party.
+        if said == coin {
+            assert!(
+                matches!(result, Err(LearnerError::Aborted(_))),
+                "{result:?}"
+            );
+            aborted += 1;
+            result = learner.aggregate_updates_over(&updates, &mut Gone { left: 0 }, rng);
+        }
+        let aggregate = result.expect("a sum of the others");
+        let survivors = &aggregate.certificate.survivors.survivors;
+        let has = survivors.iter().any(|survivor| survivor.party == 3);
+        assert_eq!(has, said >= check, "{said} frames");
+        with_all += u32::from(has);
+        let expected = |i: usize| -> i64 {
+            let those = survivors.iter().map(|s| &updates[usize::from(s.party)]);
+            those.map(|u| u.clipped[i] + u.noise[i]).sum()
+        };
+        assert!((0..aggregate.sum.len()).all(|i| aggregate.sum[i] == expected(i)));
+        learner.apply_update(&aggregate).expect("it fits");
+    }
+    let certificate = learner.certificate().expect("accounted").expect("rounds");
+    assert_eq!(certificate.body.aborted.len(), aborted);
+    assert_eq!(verdict(&learner, &certificate), Verdict::Valid);
+    let options = TrainingOptions::default();
+    let report = verify_certificate(&certificate.encode(), &options);
+    let seen: Vec<_> = report
+        .parties
+        .iter()
+        .map(|p| (p.rounds, p.signed))
+        .collect();
+    assert_eq!(
+        seen,
+        [(12, true), (12, true), (12, true), (with_all, false)]
+    );
 }
