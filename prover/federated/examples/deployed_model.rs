@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         records: FIRMS.len() * EACH,
         most_examples: EACH as u32,
         norm_proofs: true,
+        dropouts: 0,
         budgets: budgets.path().to_owned(),
     };
     let architecture = Architecture::mlp(2, &[4], 1, Loss::Logistic)?;
