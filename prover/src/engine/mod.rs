@@ -73,6 +73,8 @@ pub struct Engine {
     keeper: Arc<dyn Keeper>,
     models: Arc<RwLock<BTreeMap<Hash, Arc<Model>>>>,
     writer: Writer,
+    /// Threads that prove, where the system gave some.
+    provers: Option<rayon::ThreadPool>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -103,6 +105,7 @@ impl Engine {
             keeper,
             models,
             writer,
+            provers: proving::threads(),
         })
     }
 

@@ -60,6 +60,23 @@ pub enum ProvingError {
 /// Most batches of one model that are proved at once; each takes its proof's memory.
 const AT_ONCE: usize = 2;
 
+/// As many threads as the machine has cores, which give way to those that decide.
+pub(super) fn threads() -> Option<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .thread_name(|i| format!("clearproof-prove-{i}"))
+        .start_handler(|_| {
+            // Of this thread alone, as Linux counts; elsewhere, and where it is not allowed, the proofs are as important.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::process::setpriority_process(None, LOWEST);
+        })
+        .build()
+        .ok()
+}
+
+/// Priority of the threads that prove: what is left over by all others.
+#[cfg(target_os = "linux")]
+const LOWEST: i32 = 19;
+
 impl Engine {
     /// Proves the oldest decisions that wait, of each loaded model one batch, or two at once where two are full, and attaches
     /// the proofs. A batch that fails is noted with its reason, and does not hold up the others.
@@ -76,10 +93,14 @@ impl Engine {
             first || self.model(&pending.bundle).is_some_and(full)
         });
         // A proof leaves the machine's cores idle a third of the time; another fills them.
-        let results: Vec<_> = batches
-            .par_iter()
-            .map(|pending| self.prove_batch(pending))
-            .collect();
+        let prove = || -> Vec<_> {
+            let proofs = batches.par_iter();
+            proofs.map(|pending| self.prove_batch(pending)).collect()
+        };
+        let results = match &self.provers {
+            Some(threads) => threads.install(prove),
+            None => prove(),
+        };
         let mut proved = Vec::new();
         for (pending, result) in batches.into_iter().zip(results) {
             match result {
