@@ -17,7 +17,7 @@ import { loadVectors } from "./vectors.mjs";
 
 // What the whole verifier weighs, with a little room: growth is noticed. The aim is 100,000. What reports say of each
 // record's bundle and lifecycle entry, and trust files of their policy, costs 1,000.
-const BROTLI_LIMIT_BYTES = 122_000;
+const BROTLI_LIMIT_BYTES = 123_500;
 
 const VECTORS = fileURLToPath(new URL("../../tests/vectors/", import.meta.url));
 const BIN = fileURLToPath(new URL("../node_modules/.bin/", import.meta.url));
