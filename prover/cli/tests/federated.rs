@@ -359,7 +359,11 @@ impl<'a> Processes<'a> {
 
     /// Until all have ended. A coordinator that ended before a party could fetch the rest is started again.
     fn finish(&mut self) {
-        while !(0..COORDINATOR).fold(true, |ended, party| self.has_ended(party) && ended) {
+        while (0..COORDINATOR)
+            .filter(|party| !self.has_ended(*party))
+            .count()
+            > 0
+        {
             if self.has_ended(COORDINATOR) {
                 self.start(COORDINATOR);
             }

@@ -98,7 +98,7 @@ pub(crate) fn run(out: Option<&Path>) -> Result<Outcome> {
     let model = Model::initialized(architecture, &mut OsRng);
     let banks = ["Aurora", "Borealis", "Cirrus", "Dorado"];
     let mut learner =
-        SecureFederatedLearner::new(model, &banks, None, 2.0, 1e-5, settings, &mut OsRng)?;
+        SecureFederatedLearner::new(model, &banks, None, 2.0, 1e-5, &settings, &mut OsRng)?;
     for round in 1..=60 {
         let updates = parties.iter().map(|(features, labels)| {
             let (update, _) = learner.compute_local_update(features, labels, &mut OsRng)?;

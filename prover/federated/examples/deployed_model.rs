@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::initialized(architecture, &mut OsRng);
     let promised = Some(constraints.clone());
     let mut learner =
-        SecureFederatedLearner::new(model, &FIRMS, promised, 8.0, 1e-5, settings, &mut OsRng)?;
+        SecureFederatedLearner::new(model, &FIRMS, promised, 8.0, 1e-5, &settings, &mut OsRng)?;
     for _ in 0..ROUNDS {
         let updates = parties
             .iter()

@@ -164,7 +164,7 @@ impl SecureFederatedLearner {
         constraints: Option<Fields>,
         epsilon: f64,
         delta: f64,
-        settings: Settings,
+        settings: &Settings,
         rng: &mut R,
     ) -> Result<Self, LearnerError> {
         let identities = parties
@@ -188,7 +188,7 @@ impl SecureFederatedLearner {
         identities: Vec<Identity>,
         constraints: Option<Fields>,
         (epsilon, delta): (f64, f64),
-        settings: Settings,
+        settings: &Settings,
         session: [u8; 32],
     ) -> Result<Self, LearnerError> {
         if let Some(fields) = &constraints {
@@ -484,7 +484,7 @@ impl SecureFederatedLearner {
         constraints: Option<Fields>,
         epsilon: f64,
         delta: f64,
-        settings: Settings,
+        settings: &Settings,
     ) -> Result<Self, LearnerError> {
         checkpoint::restore(path, constraints, (epsilon, delta), settings)
     }

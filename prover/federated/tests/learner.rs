@@ -116,7 +116,7 @@ fn a_federation_learns_proves_and_goes_on_from_a_checkpoint() {
         Some(constraints.clone()),
         8.0,
         1e-5,
-        settings.clone(),
+        &settings,
         rng,
     )
     .expect("settings that fit");
@@ -134,7 +134,7 @@ fn a_federation_learns_proves_and_goes_on_from_a_checkpoint() {
         Some(constraints.clone()),
         8.0,
         1e-5,
-        settings.clone(),
+        &settings,
     )
     .expect("what was saved");
     assert_eq!((learner.rounds(), learner.model()), (6, &before));
@@ -225,7 +225,7 @@ fn an_update_out_of_bounds_stays_debited_and_is_another_attempt() {
     let parties: Vec<_> = PARTIES.iter().map(|_| data(rng, EACH)).collect();
     let settings = settings(folder.path(), 4);
     let model = model(rng);
-    let mut learner = SecureFederatedLearner::new(model, &PARTIES, None, 8.0, 1e-5, settings, rng)
+    let mut learner = SecureFederatedLearner::new(model, &PARTIES, None, 8.0, 1e-5, &settings, rng)
         .expect("settings that fit");
     let long = Update {
         clipped: vec![1 << 25; learner.model().parameters().len()],
@@ -289,7 +289,7 @@ fn a_party_that_is_gone_at_any_step_is_left_out_and_the_certificate_shows_it() {
         ..settings(folder.path(), 14)
     };
     let model = model(rng);
-    let mut learner = SecureFederatedLearner::new(model, &PARTIES, None, 8.0, 1e-5, settings, rng)
+    let mut learner = SecureFederatedLearner::new(model, &PARTIES, None, 8.0, 1e-5, &settings, rng)
         .expect("settings that fit");
     // Contribution, three shares, ready, coin, check, verdict, survivors, reveal, outcome, certificate.
     let (coin, check) = (5, 7);

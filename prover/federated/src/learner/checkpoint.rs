@@ -54,7 +54,7 @@ pub(super) fn restore(
     path: &Path,
     constraints: Option<Fields>,
     promise: (f64, f64),
-    settings: Settings,
+    settings: &Settings,
 ) -> Result<SecureFederatedLearner, LearnerError> {
     let bytes = fs::read(path)
         .map(Zeroizing::new)
