@@ -44,6 +44,8 @@ pub fn add_neighbours(
     unsafe {
         kernel::add_neighbours(points, firsts, invert, slow);
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (points, firsts, invert, slow);
 }
 
 #[cfg(test)]
