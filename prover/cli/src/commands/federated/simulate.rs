@@ -308,8 +308,8 @@ fn digest(model: &[i64]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Uniform coordinates: of half the width for the update, and the same for the noise; where privacy is asked for,
-/// an update within the clip norm, and noise as agreed.
+/// Uniform coordinates: of half the width for the update (less where norm proofs allow whole limbs alone), and the same for
+/// the noise; where privacy is asked for, an update within the clip norm, and noise as agreed.
 fn random_update(arguments: &Simulate, plan: &Plan) -> Update {
     let uniform = |half: i64| -> Vec<i64> {
         let mut bytes = vec![0; 4 * arguments.coordinates as usize];
@@ -320,7 +320,8 @@ fn random_update(arguments: &Simulate, plan: &Plan) -> Update {
     };
     match &plan.noise {
         None => {
-            let half = 1i64 << (arguments.bits - 2);
+            let spare = if arguments.norm_proofs { 5 } else { 2 };
+            let half = 1i64 << arguments.bits.saturating_sub(spare);
             Update {
                 clipped: uniform(half),
                 noise: uniform(half),
