@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clearproof_prover::engine::policy::Policy;
-use clearproof_prover::engine::store::{Filter, ProofStatus};
+use clearproof_prover::engine::store::{Filter, NewRecord, ProofStatus, Store};
 use clearproof_prover::engine::{
     DecideError, Decision, Engine, Export, ExportError, Features, Keeper, Mode, Trade,
 };
@@ -19,7 +19,7 @@ use clearproof_service::keys::LogKey;
 use clearproof_service::sealing::SealingKey;
 use clearproof_service::store::SqliteStore;
 use clearproof_shared::artifact::evidence::Evidence;
-use clearproof_shared::log::entry::Action;
+use clearproof_shared::log::entry::{Action, Entry, Lifecycle};
 use clearproof_shared::verify::report::{names, Outcome, Report, Verdict};
 use clearproof_shared::verify::{verify_evidence, Options};
 use rand_core::OsRng;
@@ -380,6 +380,60 @@ fn whatever_is_changed_is_noticed() {
         drop(e.proofs.pop());
         window(e).to = 8;
     });
+}
+
+#[test]
+fn a_clock_that_goes_back_is_recorded_and_told() {
+    // A log whose lifecycle entries are of tomorrow: its clock has been set right since.
+    const DAY_MS: u64 = 86_400_000;
+    let template = desk(Scheme::Kzg);
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("log.db")).unwrap();
+    let mut before: Option<Lifecycle> = None;
+    for bytes in template.engine.store().entries(0..2).unwrap() {
+        let Entry::Lifecycle(entry) = Entry::decode(&bytes).unwrap() else {
+            panic!("a log begins with its model")
+        };
+        let tomorrow = entry.time_ms + DAY_MS;
+        let mut moved = Lifecycle::after(
+            before.as_ref(),
+            entry.seq,
+            tomorrow,
+            entry.action,
+            entry.subject,
+        )
+        .unwrap();
+        (moved.name, moved.policy, moved.by) = (entry.name, entry.policy, entry.by);
+        before = Some(moved.clone());
+        let record = NewRecord {
+            entry: Entry::Lifecycle(moved),
+            request_id: None,
+            compliant: None,
+            reason: None,
+            metadata: String::new(),
+            sealed: vec![],
+        };
+        store.append(&[record]).unwrap();
+    }
+    drop(store);
+    let (engine, log_key) = engine(folder.path(), Mode::Prove);
+    engine.load(Arc::clone(&template.artifact)).unwrap();
+    let decision = engine.decide(trade(2.0, "BTC-USD", 1)).unwrap();
+    assert!(decision.time_ms < before.unwrap().time_ms);
+    prove_all(&engine);
+    let desk = Desk {
+        folder,
+        engine,
+        log_key,
+        ..template
+    };
+    let report = |to| judge(&desk, &desk.engine.export(0..to, &shown()).unwrap());
+    let told = |report: &Report| report.check(names::LOG_CLOCK).unwrap().reason.clone();
+    let back = report(3);
+    assert_eq!(back.verdict, Verdict::Valid, "{:#?}", back.checks);
+    assert!(told(&back).contains("went backwards, first at entry 2;"));
+    // The entries before it are in order.
+    assert!(told(&report(2)).contains("never go backwards"));
 }
 
 #[test]
