@@ -1,5 +1,6 @@
 /** A real Chromium on the built page, served as any static host would: no headers, no routes. */
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -88,6 +89,21 @@ export class Portal {
     const auditor = new Auditor(await this.browser.newContext({ bypassCSP: false, ...options }), this.url);
     await auditor.open(path);
     return auditor;
+  }
+
+  /**
+   * One auditor's story, at whose end the page must have asked nobody else and complained of nothing.
+   * @param {(auditor: Auditor) => Promise<void>} story
+   * @param {string} [path]
+   */
+  async asAuditor(story, path = "") {
+    const auditor = await this.auditor(path);
+    try {
+      await story(auditor);
+      assert.deepEqual(auditor.misbehaviour(), { foreignRequests: [], complaints: [] });
+    } finally {
+      await auditor.leave();
+    }
   }
 
   async stop() {

@@ -16,16 +16,8 @@ after(async () => {
   await portal.stop();
 });
 
-/** @param {(auditor: import("./browser.mjs").Auditor) => Promise<void>} story */
-async function asAuditor(story) {
-  const auditor = await portal.auditor();
-  try {
-    await story(auditor);
-    assert.deepEqual(auditor.misbehaviour(), { foreignRequests: [], complaints: [] });
-  } finally {
-    await auditor.leave();
-  }
-}
+/** @type {import("./browser.mjs").Portal["asAuditor"]} */
+const asAuditor = (story, path) => portal.asAuditor(story, path);
 
 /** With the desk's models and key pinned. @param {(auditor: import("./browser.mjs").Auditor) => Promise<void>} story */
 function atTheDesk(story) {

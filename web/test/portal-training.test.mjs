@@ -22,16 +22,8 @@ after(async () => {
 /** @typedef {import("./browser.mjs").Auditor} Auditor */
 /** @typedef {import("./browser.mjs").DroppedFile} DroppedFile */
 
-/** @param {(auditor: Auditor) => Promise<void>} story */
-async function asAuditor(story) {
-  const auditor = await portal.auditor();
-  try {
-    await story(auditor);
-    assert.deepEqual(auditor.misbehaviour(), { foreignRequests: [], complaints: [] });
-  } finally {
-    await auditor.leave();
-  }
-}
+/** @type {import("./browser.mjs").Portal["asAuditor"]} */
+const asAuditor = (story, path) => portal.asAuditor(story, path);
 
 /** Gives files to the page, and reads what its page of the certificate says. @param {Auditor} auditor @param {...DroppedFile} files */
 async function give(auditor, ...files) {
