@@ -5,18 +5,12 @@
 
 use core::arch::x86_64::*;
 
-use super::Point;
+use super::{Point, MODULUS as P};
 
 /// Limbs of 52 bits.
 type Lanes = [__m512i; 5];
 
-/// The modulus of the coordinates, and `-p^-1` modulo 2^52.
-const P: [u64; 4] = [
-    0x3c20_8c16_d87c_fd47,
-    0x9781_6a91_6871_ca8d,
-    0xb850_45b6_8181_585d,
-    0x3064_4e72_e131_a029,
-];
+/// `-p^-1` modulo 2^52.
 const NEGATIVE_INVERSE: u64 = 0x87d2_0782_e486_6389 & MASK;
 const MASK: u64 = (1 << 52) - 1;
 /// Vectors of additions that share one inversion.

@@ -15,6 +15,14 @@ mod kernel;
 /// A point: x in the first four limbs, y in the others.
 pub type Point = [u64; 8];
 
+/// The modulus of the coordinates, limbs from the lowest.
+pub const MODULUS: [u64; 4] = [
+    0x3c20_8c16_d87c_fd47,
+    0x9781_6a91_6871_ca8d,
+    0xb850_45b6_8181_585d,
+    0x3064_4e72_e131_a029,
+];
+
 /// Whether this processor has what the kernel needs.
 pub fn available() -> bool {
     #[cfg(target_arch = "x86_64")]

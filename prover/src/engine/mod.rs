@@ -21,7 +21,7 @@ mod trade;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use clearproof_shared::log::entry::Action;
 pub use clearproof_shared::log::entry::Mode;
@@ -73,8 +73,8 @@ pub struct Engine {
     keeper: Arc<dyn Keeper>,
     models: Arc<RwLock<BTreeMap<Hash, Arc<Model>>>>,
     writer: Writer,
-    /// Threads that prove, where the system gave some.
-    provers: Option<rayon::ThreadPool>,
+    /// Threads that prove, from the first batch on, where the system gives some.
+    provers: OnceLock<Option<rayon::ThreadPool>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -105,7 +105,7 @@ impl Engine {
             keeper,
             models,
             writer,
-            provers: proving::threads(),
+            provers: OnceLock::new(),
         })
     }
 

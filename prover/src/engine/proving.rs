@@ -61,7 +61,7 @@ pub enum ProvingError {
 const AT_ONCE: usize = 2;
 
 /// As many threads as the machine has cores, which give way to those that decide.
-pub(super) fn threads() -> Option<rayon::ThreadPool> {
+fn threads() -> Option<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .thread_name(|i| format!("clearproof-prove-{i}"))
         .start_handler(|_| {
@@ -97,7 +97,7 @@ impl Engine {
             let proofs = batches.par_iter();
             proofs.map(|pending| self.prove_batch(pending)).collect()
         };
-        let results = match &self.provers {
+        let results = match self.provers.get_or_init(threads) {
             Some(threads) => threads.install(prove),
             None => prove(),
         };

@@ -1,6 +1,6 @@
 //! Points as bare limbs: what tables hold and buckets add up, eight at a time where the processor can (clearproof-ifma).
 
-use clearproof_ifma::Point;
+use clearproof_ifma::{Point, MODULUS};
 use ff::Field;
 use halo2curves::bn256::{Fq, G1Affine};
 use halo2curves::serde::SerdeObject;
@@ -12,14 +12,6 @@ pub(super) type Stored = Point;
 
 /// The identity.
 pub(super) const IDENTITY: Stored = [0; 8];
-
-/// The modulus of the coordinates.
-const MODULUS: [u64; 4] = [
-    0x3c20_8c16_d87c_fd47,
-    0x9781_6a91_6871_ca8d,
-    0xb850_45b6_8181_585d,
-    0x3064_4e72_e131_a029,
-];
 
 pub(super) fn stored(p: &G1Affine) -> Stored {
     let mut bytes = [0; 64];
