@@ -7,5 +7,6 @@ pub mod commitment;
 pub mod encoding;
 pub mod groth16;
 pub mod log;
+mod order;
 pub mod training;
 pub mod verify;

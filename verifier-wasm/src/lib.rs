@@ -20,6 +20,11 @@ use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
+// A third of the library's own allocator in code.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+
 // Native builds always have it, so that it is linted and documented.
 #[cfg(any(feature = "training", not(target_arch = "wasm32")))]
 mod training;

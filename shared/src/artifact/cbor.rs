@@ -7,7 +7,6 @@
 //! 3. Assumed: nothing.
 //! 4. Source: RFC 8949, section 4.2.1 (core deterministic encoding).
 
-use ciborium_ll::{Decoder as HeaderDecoder, Encoder as HeaderEncoder, Header};
 use thiserror::Error;
 
 /// Why a file is refused.
@@ -39,6 +38,17 @@ pub enum FormatError {
 
 type Result<T> = core::result::Result<T, FormatError>;
 
+/// What stands at the head of a value: its major type and its argument (RFC 8949, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Header {
+    Positive(u64),
+    Negative(u64),
+    Bytes(u64),
+    Text(u64),
+    Array(u64),
+    Map(u64),
+}
+
 /// Reads values off the front.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
@@ -52,28 +62,40 @@ impl<'a> Decoder<'a> {
     }
 
     fn header(&mut self) -> Result<Header> {
-        let mut decoder = HeaderDecoder::from(self.rest);
-        let header = decoder.pull().map_err(|_| FormatError::Malformed)?;
-        let read = decoder.offset();
-        let argument = match header {
-            Header::Positive(value) | Header::Negative(value) => value,
-            Header::Bytes(Some(length))
-            | Header::Text(Some(length))
-            | Header::Array(Some(length))
-            | Header::Map(Some(length)) => length as u64,
+        let (&first, rest) = self.rest.split_first().ok_or(FormatError::Malformed)?;
+        let (argument, length) = match first & 31 {
+            small @ 0..=23 => (u64::from(small), 0),
+            // Indefinite lengths, and the end of one.
+            31 => return Err(FormatError::NotCanonical),
+            28..=30 => return Err(FormatError::Malformed),
+            power => {
+                let length = 1 << (power - 24);
+                let bytes = rest.get(..length).ok_or(FormatError::Malformed)?;
+                let argument = bytes
+                    .iter()
+                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                (argument, length)
+            }
+        };
+        let header = match first >> 5 {
+            0 => Header::Positive(argument),
+            1 => Header::Negative(argument),
+            2 => Header::Bytes(argument),
+            3 => Header::Text(argument),
+            4 => Header::Array(argument),
+            5 => Header::Map(argument),
+            // Tags, simple values and floats.
             _ => return Err(FormatError::NotCanonical),
         };
-        if read != header_length(argument) {
+        if length + 1 != header_length(argument) {
             return Err(FormatError::NotCanonical);
         }
-        self.rest = self.rest.get(read..).ok_or(FormatError::Malformed)?;
+        self.rest = &rest[length..];
         Ok(header)
     }
 
-    fn body(&mut self, length: usize, most: usize, what: &'static str) -> Result<&'a [u8]> {
-        if length > most {
-            return Err(FormatError::TooLarge(what));
-        }
+    fn body(&mut self, length: u64, most: usize, what: &'static str) -> Result<&'a [u8]> {
+        let length = at_most(length, most, what)?;
         let (body, rest) = self
             .rest
             .split_at_checked(length)
@@ -113,7 +135,7 @@ impl<'a> Decoder<'a> {
     /// [`FormatError`] for anything else.
     pub fn bytes(&mut self, most: usize, what: &'static str) -> Result<&'a [u8]> {
         match self.header()? {
-            Header::Bytes(Some(length)) => self.body(length, most, what),
+            Header::Bytes(length) => self.body(length, most, what),
             _ => Err(FormatError::Unexpected(what)),
         }
     }
@@ -133,7 +155,7 @@ impl<'a> Decoder<'a> {
     /// [`FormatError`] for anything else.
     pub fn text(&mut self, most: usize, what: &'static str) -> Result<&'a str> {
         match self.header()? {
-            Header::Text(Some(length)) => {
+            Header::Text(length) => {
                 let body = self.body(length, most, what)?;
                 core::str::from_utf8(body).map_err(|_| FormatError::Malformed)
             }
@@ -147,9 +169,10 @@ impl<'a> Decoder<'a> {
     /// [`FormatError`] for anything else.
     pub fn array(&mut self, most: usize, what: &'static str) -> Result<usize> {
         match self.header()? {
-            Header::Array(Some(length)) if length > most => Err(FormatError::TooLarge(what)),
-            Header::Array(Some(length)) if length > self.rest.len() => Err(FormatError::Malformed),
-            Header::Array(Some(length)) => Ok(length),
+            Header::Array(length) => match at_most(length, most, what)? {
+                length if length > self.rest.len() => Err(FormatError::Malformed),
+                length => Ok(length),
+            },
             _ => Err(FormatError::Unexpected(what)),
         }
     }
@@ -174,7 +197,7 @@ impl<'a> Decoder<'a> {
     /// [`FormatError`] for anything else.
     pub fn map(&mut self, what: &'static str) -> Result<MapDecoder> {
         match self.header()? {
-            Header::Map(Some(left)) => Ok(MapDecoder { left }),
+            Header::Map(left) => Ok(MapDecoder { left }),
             _ => Err(FormatError::Unexpected(what)),
         }
     }
@@ -200,7 +223,7 @@ impl<'a> Decoder<'a> {
 /// Asks a map for its keys in ascending order; whatever is left over or out of order is refused.
 #[derive(Debug)]
 pub struct MapDecoder {
-    left: usize,
+    left: u64,
 }
 
 impl MapDecoder {
@@ -251,6 +274,14 @@ impl MapDecoder {
     }
 }
 
+fn at_most(length: u64, most: usize, what: &'static str) -> Result<usize> {
+    match usize::try_from(length) {
+        Ok(length) if length <= most => Ok(length),
+        _ => Err(FormatError::TooLarge(what)),
+    }
+}
+
+/// Of the shortest head with this argument, in bytes.
 fn header_length(argument: u64) -> usize {
     match argument {
         0..=23 => 1,
@@ -268,43 +299,53 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    fn header(&mut self, header: Header, argument: u64) {
-        let mut buffer = [0u8; 9];
-        HeaderEncoder::from(&mut buffer[..])
-            .push(header)
-            .expect("nine bytes hold any header");
+    fn header(&mut self, header: Header) {
+        let (major, argument) = match header {
+            Header::Positive(argument) => (0, argument),
+            Header::Negative(argument) => (1, argument),
+            Header::Bytes(argument) => (2, argument),
+            Header::Text(argument) => (3, argument),
+            Header::Array(argument) => (4, argument),
+            Header::Map(argument) => (5, argument),
+        };
+        let length = header_length(argument);
+        let short = match length {
+            1 => argument as u8,
+            _ => 24 + (length - 1).ilog2() as u8,
+        };
+        self.bytes.push(major << 5 | short);
         self.bytes
-            .extend_from_slice(&buffer[..header_length(argument)]);
+            .extend_from_slice(&argument.to_be_bytes()[9 - length..]);
     }
 
     /// Appends an unsigned integer.
     pub fn uint(&mut self, value: u64) {
-        self.header(Header::Positive(value), value);
+        self.header(Header::Positive(value));
     }
 
     /// Appends a signed integer.
     pub fn int(&mut self, value: i64) {
         match u64::try_from(value) {
             Ok(value) => self.uint(value),
-            Err(_) => self.header(Header::Negative(!value as u64), !value as u64),
+            Err(_) => self.header(Header::Negative(!value as u64)),
         }
     }
 
     /// Appends a byte string.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.header(Header::Bytes(Some(bytes.len())), bytes.len() as u64);
+        self.header(Header::Bytes(bytes.len() as u64));
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Appends a text.
     pub fn text(&mut self, text: &str) {
-        self.header(Header::Text(Some(text.len())), text.len() as u64);
+        self.header(Header::Text(text.len() as u64));
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
     /// Begins an array; its items follow.
     pub fn array(&mut self, length: usize) {
-        self.header(Header::Array(Some(length)), length as u64);
+        self.header(Header::Array(length as u64));
     }
 
     /// Appends an array of integers.
@@ -317,7 +358,7 @@ impl Encoder {
 
     /// Begins a map; its keys and values follow.
     pub fn map(&mut self, length: usize) {
-        self.header(Header::Map(Some(length)), length as u64);
+        self.header(Header::Map(length as u64));
     }
 
     /// The bytes.

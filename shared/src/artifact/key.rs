@@ -9,8 +9,6 @@
 //!    here; that the circuit says what it should is the auditor's pin on the circuit id.
 //! 4. Source: halo2_proofs, `plonk::{ConstraintSystem, VerifyingKey}`.
 
-use std::collections::BinaryHeap;
-
 use ark_ec::AffineRepr;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -20,6 +18,7 @@ use crate::encoding::{
     g1_from_bytes, g1_to_bytes, g2_from_bytes, g2_to_bytes, put_int, scalar_from_bytes,
     scalar_to_bytes, Reader,
 };
+use crate::order::has_repeated;
 
 /// The polynomial commitment scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -563,12 +562,6 @@ fn check_g1(point: &G1Affine, what: &'static str) -> Result<(), KeyError> {
 fn check_g2(point: &G2Affine, what: &'static str) -> Result<(), KeyError> {
     let holds = point.is_on_curve() && point.is_in_correct_subgroup_assuming_on_curve();
     holds.then_some(()).ok_or(KeyError::Point(what))
-}
-
-/// Whether an item occurs twice. By a heap: its code is a tenth of a sort's.
-pub(crate) fn has_repeated<T: Ord>(items: Vec<T>) -> bool {
-    let sorted = BinaryHeap::from(items).into_sorted_vec();
-    sorted.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 fn ascending_below(rows: impl Iterator<Item = u32>, limit: usize) -> bool {

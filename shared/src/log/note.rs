@@ -99,8 +99,10 @@ impl Note {
         if note.bytes().any(|byte| byte < b' ' && byte != b'\n') {
             return Err(NoteError::Characters);
         }
-        let (before, lines) = note.rsplit_once("\n\n").ok_or(NoteError::Malformed)?;
-        let lines = lines.strip_suffix('\n').ok_or(NoteError::Malformed)?;
+        let mut pairs = bytes.windows(2);
+        let end = pairs.rposition(|pair| pair == b"\n\n");
+        let (text, lines) = note.split_at(end.ok_or(NoteError::Malformed)? + 1);
+        let lines = lines[1..].strip_suffix('\n').ok_or(NoteError::Malformed)?;
         let mut signatures: Vec<NoteSignature> = vec![];
         for line in lines.split('\n') {
             if signatures.len() == MAX_SIGNATURES {
@@ -116,7 +118,7 @@ impl Note {
             signatures.push(signature);
         }
         Ok(Self {
-            text: note[..=before.len()].to_owned(),
+            text: text.to_owned(),
             signatures,
         })
     }

@@ -29,11 +29,12 @@ use super::srs::{recognise, Recognised};
 use super::statement::hash_parts;
 use super::totals;
 use crate::artifact::evidence::{BundleRef, Evidence, Inputs, Metadata, ProvedRows};
-use crate::artifact::key::{has_repeated, Scheme};
+use crate::artifact::key::Scheme;
 use crate::artifact::policy::PolicyDescription;
 use crate::artifact::window::{LogWindow, Place};
 use crate::commitment::disclosure::{self, Disclosed};
 use crate::encoding::{hex, point_to_bytes};
+use crate::order::has_repeated;
 
 /// What the auditor brings.
 #[derive(Clone, Default)]

@@ -16,6 +16,7 @@ use crate::log::checkpoint::{Checkpoint, CheckpointError};
 use crate::log::entry::{self, Action, Decision, Entry, Mode};
 use crate::log::merkle::{leaf_hash, verify_set, Hash};
 use crate::log::note::{NoteError, VerifierKey};
+use crate::order::by_key;
 
 /// A check, to be added to the report.
 pub(super) struct LogCheck {
@@ -258,7 +259,7 @@ impl Checked {
             };
             seen.push((Seen { seq, time_ms, kind }, leaf_hash(bytes)));
         }
-        seen.sort_by_key(|(seen, _)| seen.seq);
+        let seen = by_key(seen, |(seen, _)| seen.seq);
         if !seen.is_sorted_by(|a, b| a.0.seq < b.0.seq) {
             self.failed(
                 names::LOG_WINDOW,

@@ -17,6 +17,7 @@ use crate::bn254::G1Affine;
 use crate::commitment::totals::{read, totals_of, Chain, Total};
 use crate::encoding::point_from_bytes;
 use crate::log::entry::{Entry, Mode};
+use crate::order::by_key;
 
 /// Why totals are not shown to go on.
 pub(super) type Refusal = (Outcome, String);
@@ -88,7 +89,7 @@ pub(super) fn claim(
             rows.push((place.seq, place.time_ms, *leaf, point));
         }
     }
-    rows.sort_by_key(|row| row.0);
+    let rows = by_key(rows, |row| row.0);
     // 2. No decision of the bundle stands between them without a proof.
     let last = rows.last().map_or(0, |row| row.0);
     let digest = bundle.digest();
