@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { startPortal } from "./browser.mjs";
 import { desk, sha256 } from "./desk.mjs";
 import { deployed, digestOfRoster, summed } from "./training-files.mjs";
@@ -143,12 +143,82 @@ test("damaged certificates are invalid, wherever the damage is", () =>
     assert.equal((await auditor.check(flip(summed.certificate, 0))).verdict, "invalid");
   }));
 
-test("a roster that is given as evidence is told to be what it is", () =>
-  asAuditor(async (auditor) => {
-    const report = await auditor.check(summed.roster);
-    assert.equal(report.verdict, "invalid");
-    await auditor.page.getByText("This is a trust file, not evidence.").waitFor();
-  }));
+describe("trying to break a certificate", () => {
+  /** The result of an attack. @param {Auditor} auditor @param {string} tampering */
+  async function attack(auditor, tampering) {
+    const { page } = auditor;
+    await page.check(`input[value=${tampering}]`);
+    await page.click("#break-go");
+    await page.waitForSelector(`#break-result[data-what=${tampering}]`);
+    await page.waitForSelector("#break-go:not(:disabled)");
+    return page.evaluate(() => ({
+      verdict: document.querySelector("#break-result")?.getAttribute("data-verdict"),
+      failed: [...document.querySelectorAll('#break-result [data-outcome="failed"]')].map((item) => item.getAttribute("data-check")),
+    }));
+  }
+
+  /** @type {readonly [typeof summed, Record<string, readonly string[]>][]} */
+  const ATTACKS = [
+    [summed, {
+      signature: ["training.signatures"],
+      outcome: ["training.sums"],
+      party: ["training.roster", "training.survivors", "training.sums", "training.signatures"],
+      update: ["training.contributions", "training.signatures"],
+      norm: ["training.contributions", "training.norms", "training.signatures"],
+      sum: ["training.sums", "training.signatures"],
+      round: ["training.signatures"],
+      noise: ["privacy.noise", "training.signatures"],
+      spent: ["privacy.epsilon", "training.signatures"],
+    }],
+    [deployed, {
+      signature: ["training.signatures"],
+      model: ["training.models", "training.signatures"],
+      constraint: ["compliance.proof", "training.signatures"],
+      deployment: ["model.commitment"],
+    }],
+  ];
+  for (const [certificate, tamperings] of ATTACKS) {
+    test(`${Object.keys(tamperings).join(", ")}: each is caught by its check`, () =>
+      asAuditor(async (auditor) => {
+        await auditor.pin(certificate.roster);
+        await auditor.allowDevelopmentSetups(true);
+        assert.equal((await give(auditor, certificate.certificate)).verdict, "valid");
+        for (const [tampering, checks] of Object.entries(tamperings)) {
+          const { verdict, failed } = await attack(auditor, tampering);
+          assert.equal(verdict, "invalid", tampering);
+          // A signature beside the body fails alone; what the parties signed does not change without their signatures.
+          assert.ok(checks.every((check) => failed.includes(check)), `${tampering}: ${failed.join(", ")}`);
+          assert.ok(checks.length > 1 || failed.length === 1 || tampering === "round", `${tampering}: ${failed.join(", ")}`);
+        }
+        // The certificate itself stays as it was.
+        assert.equal((await shown(auditor)).verdict, "valid");
+      }));
+  }
+
+  test("any byte; and two parties that are chosen by name, on the page for it", () =>
+    asAuditor(async (auditor) => {
+      const { page } = auditor;
+      await auditor.pin(deployed.roster);
+      await auditor.allowDevelopmentSetups(true);
+      await give(auditor, deployed.certificate, deployed.decisions);
+      await auditor.go("#/break");
+      await page.selectOption("#break-file", { label: deployed.certificate.name });
+      for (const part of [0, 0.5, 0.999]) {
+        await page.waitForSelector("#break-at");
+        await page.fill("#break-at", Math.floor(part * deployed.certificate.bytes.length).toString());
+        await page.press("#break-at", "Tab");
+        assert.equal((await attack(auditor, "byte")).verdict, "invalid", part.toString());
+      }
+      await page.check("input[value=signature]");
+      assert.deepEqual(await page.locator("#break-party option").allTextContents(), ["Aurora Bank", "Borealis Credit", "Cirrus", "Dorado & Sons"]);
+      await page.selectOption("#break-other-party", { index: 2 });
+      assert.deepEqual(await attack(auditor, "signature"), { verdict: "invalid", failed: ["training.signatures"] });
+      // One party with itself: nothing to exchange.
+      await page.selectOption("#break-other-party", { index: 0 });
+      await page.click("#break-go");
+      await page.getByText("has nothing of that kind to change").waitFor();
+    }));
+});
 
 for (const [what, text] of /** @type {const} */ ([
   ["no party", '{"parties": []}'],

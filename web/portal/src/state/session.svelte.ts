@@ -1,12 +1,13 @@
 /** The files at hand, what was found out about them, and what the table shows of them. */
 
-import type { DeskProgress, GivenFile, Summary, TrustSettings } from "../worker/messages.js";
-import type { Roster } from "../worker/roster.js";
+import type { Broken, DeskProgress, GivenFile, Summary, TrustSettings } from "../worker/messages.js";
+import { type Roster, parseRoster } from "../worker/roster.js";
 import type { Facets, Query } from "../worker/rows.js";
-import type { Training } from "../worker/training-messages.js";
+import type { Offers, TamperAction } from "../worker/tamper.js";
+import type { Training, TrainingCase } from "../worker/training-messages.js";
 import type { Database, SeenCheckpoint } from "./database.js";
 import type { DeskClient } from "./desk-client.js";
-import { sorted } from "./kinds.js";
+import { type OtherFile, keyLines, sorted } from "./kinds.js";
 import { type Level, levelsOf, signedHeads } from "./levels.js";
 import { message } from "./messages.svelte.js";
 import type { TrainingClient } from "./training-client.js";
@@ -27,6 +28,14 @@ export interface Judged extends Summary {
   readonly levels: readonly Level[];
 }
 
+/** A file that is no evidence, and is not judged. */
+export interface Other extends OtherFile {
+  /** Of what can be pinned: fingerprints, or the keys themselves. */
+  readonly fingerprints: readonly string[];
+  /** Why it cannot be pinned although it seems to be such a file. */
+  readonly problem: string;
+}
+
 /** What files are judged against. */
 export interface Pinned {
   readonly count: number;
@@ -40,6 +49,7 @@ export class Session {
   judged = $state.raw<readonly Judged[]>([]);
   /** Certificates of trainings among the files. */
   trainings = $state.raw<readonly Training[]>([]);
+  others = $state.raw<readonly Other[]>([]);
   facets = $state.raw<Facets>({ symbols: [], models: [], statuses: [], fromMs: null, untilMs: null });
   milliseconds = $state(0);
   judgedMs = $state(0);
@@ -56,6 +66,8 @@ export class Session {
   readonly #database: Database;
   /** What this visit added is not what an earlier visit saw. */
   readonly #before: SeenCheckpoint[] = [];
+  /** What each of the trainings was judged by. */
+  #cases: readonly TrainingCase[] = [];
   #newest = 0;
 
   /** Told of the files at hand. */
@@ -84,6 +96,7 @@ export class Session {
       this.files = files;
       this.judged = [];
       this.trainings = [];
+      this.others = [];
       return;
     }
     const bytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
@@ -97,24 +110,28 @@ export class Session {
     this.#given(files);
     this.progress = { done: 0, total: files.length, bytes: 0 };
     try {
-      const { certificates, evidence } = await sorted(files);
+      const { certificates, evidence, others: strays } = await sorted(files);
       const { summaries, milliseconds, facets } = await this.#desk.ask("judge", { files: evidence }, (progress) => {
         if (own === this.#newest) {
           this.progress = { ...progress, total: files.length };
         }
       });
       const trainings: Training[] = [];
-      for (const certificate of certificates) {
+      const cases = certificates.map((certificate) => caseOf(certificate, evidence, summaries, trust));
+      for (const one of cases) {
         if (own !== this.#newest) {
           return;
         }
         this.progress = { done: evidence.length + trainings.length, total: files.length, bytes };
-        trainings.push(await this.#certified(certificate, evidence, summaries, trust));
+        trainings.push(await this.#training.ask("judge", one));
       }
+      const others = await Promise.all(strays.map((stray) => this.#described(stray)));
       if (own !== this.#newest) {
         return;
       }
+      this.others = others;
       this.trainings = trainings;
+      this.#cases = cases;
       this.judged = summaries.map((summary) => ({
         ...summary,
         levels: levelsOf(summary, this.#of(this.#before, summary), [
@@ -130,9 +147,10 @@ export class Session {
       this.generation += 1;
       await this.#remember(summaries);
     } catch (error) {
-      if (own === this.#newest && !(error instanceof DeskError && error.code === "aborted")) {
+      if (own === this.#newest && !(error instanceof DeskError && SUPERSEDED.has(error.code))) {
         this.judged = [];
         this.trainings = [];
+        this.others = [];
         this.failure = `${message("report.noVerdict")} ${error instanceof Error ? error.message : String(error)}`;
       }
     } finally {
@@ -173,13 +191,36 @@ export class Session {
     return levels;
   }
 
-  /** A certificate with the evidence that was given with it: the worker for it starts with the first one. */
-  #certified(certificate: GivenFile, evidence: readonly GivenFile[], summaries: readonly Summary[], { settings, rosters }: Pinned): Promise<Training> {
-    const decisions = evidence.flatMap((file, index) => {
-      const summary = summaries[index];
-      return summary === undefined || summary.misplaced ? [] : [{ file, commitments: summary.models.map(({ commitment }) => commitment) }];
-    });
-    return this.#training.ask("judge", { certificate, decisions, settings, rosters: rosters.map(({ roster }) => roster) });
+  /** What can be falsified in a certificate. */
+  async trainingOffers(training: number): Promise<Offers | undefined> {
+    const certificate = this.#cases[training]?.certificate;
+    return certificate === undefined ? undefined : this.#training.ask("offers", { certificate });
+  }
+
+  /** Falsifies a copy of a certificate and judges it as the certificate was; null where there is nothing to falsify. */
+  async breakTraining(training: number, action: TamperAction): Promise<Broken | null> {
+    const one = this.#cases[training];
+    return one === undefined ? null : this.#training.ask("break", { ...one, action });
+  }
+
+  /** What there is to compare before it is pinned. */
+  async #described(stray: OtherFile): Promise<Other> {
+    const told = (fingerprints: readonly string[], problem = ""): Other => ({ ...stray, fingerprints, problem });
+    const bytes = async (): Promise<Uint8Array> => new Uint8Array(await stray.file.blob.arrayBuffer());
+    switch (stray.kind) {
+      case "bundle": {
+        const trust = await this.#desk.ask("describe", { bytes: await bytes() });
+        return trust.kind === "bundle" ? told([trust.bundle.fingerprint]) : told([], trust.reason);
+      }
+      case "roster": {
+        const roster = parseRoster(await bytes());
+        return told(roster === undefined ? [] : [await this.#training.ask("roster", { roster })]);
+      }
+      case "keys":
+        return told(keyLines(await bytes()));
+      default:
+        return told([]);
+    }
   }
 
   #of(seen: readonly SeenCheckpoint[], { log }: Summary): SeenCheckpoint[] {
@@ -203,9 +244,20 @@ export class Session {
   }
 }
 
+/** A certificate with the evidence that was given with it. */
+function caseOf(certificate: GivenFile, evidence: readonly GivenFile[], summaries: readonly Summary[], { settings, rosters }: Pinned): TrainingCase {
+  const decisions = evidence.flatMap((file, index) => {
+    const summary = summaries[index];
+    return summary === undefined ? [] : [{ file, commitments: summary.models.map(({ commitment }) => commitment) }];
+  });
+  return { certificate, decisions, settings, rosters: rosters.map(({ roster }) => roster) };
+}
+
 function largest(seen: readonly SeenCheckpoint[]): SeenCheckpoint | undefined {
   return seen.length === 0 ? undefined : seen.reduce((a, b) => (BigInt(b.size) > BigInt(a.size) ? b : a));
 }
 
+/** What ends a judgement when something newer begins: other pins, say. */
+const SUPERSEDED: ReadonlySet<string> = new Set(["aborted", "closed"]);
 const MOST_BYTES = 256_000_000;
 const MOST_FILES = 2000;

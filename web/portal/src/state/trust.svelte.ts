@@ -1,10 +1,11 @@
 /** What the auditor trusts: pinned bundles, rosters of trainings, keys of logs and witnesses, and whether development set-ups count. */
 
 import type { TrustedBundle } from "@clearproof/verifier";
-import type { TrustSettings } from "../worker/messages.js";
+import type { GivenFile, TrustSettings } from "../worker/messages.js";
 import { type Roster, parseRoster } from "../worker/roster.js";
 import type { DeskClient } from "./desk-client.js";
 import type { Database, StoredPin } from "./database.js";
+import { keyLines, kindOf } from "./kinds.js";
 import { message } from "./messages.svelte.js";
 import type { TrainingClient } from "./training-client.js";
 
@@ -33,6 +34,8 @@ export class Trust {
   keys = $state.raw<readonly PinnedKey[]>([]);
   allowInsecureDevSrs = $state(false);
   problem = $state("");
+  /** Evidence and certificates that were given to be pinned: they are for judging. */
+  strays = $state.raw<readonly GivenFile[]>([]);
   remembers = $state(true);
   readonly #desk: DeskClient;
   readonly #training: TrainingClient;
@@ -40,6 +43,8 @@ export class Trust {
   readonly #changed: () => Promise<void>;
   /** Other tabs of the page have the same pins. */
   readonly #tabs = new BroadcastChannel("clearproof-pins");
+  /** One change after the other: each asks the desk several things. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(desk: DeskClient, training: TrainingClient, database: Database, changed: () => Promise<void>) {
     this.#desk = desk;
@@ -48,7 +53,7 @@ export class Trust {
     this.#changed = changed;
     this.remembers = database.remembers;
     this.#tabs.addEventListener("message", () => {
-      void this.restore().then(() => this.#apply(false));
+      void this.#inTurn(() => this.restore().then(() => this.#apply(false)));
     });
   }
 
@@ -100,9 +105,25 @@ export class Trust {
   }
 
   /** Pins what the files are: a `verifier.bin`, a `roster.json`, or lines with keys of logs and witnesses. */
-  async addFiles(files: readonly { readonly name: string; readonly blob: Blob }[]): Promise<void> {
+  addFiles(files: readonly GivenFile[]): Promise<void> {
+    return this.#inTurn(() => this.#addFiles(files));
+  }
+
+  async #addFiles(files: readonly GivenFile[]): Promise<void> {
     const problems: string[] = [];
-    for (const { name, blob } of files) {
+    const strays: GivenFile[] = [];
+    for (const file of files) {
+      const { name, blob } = file;
+      const kind = await kindOf(blob);
+      if (kind === "evidence" || kind === "certificate") {
+        problems.push(message(`trust.${kind}`, { name }));
+        strays.push(file);
+        continue;
+      }
+      if (kind === "report" || kind === "records" || kind === "checkpoint") {
+        problems.push(message("trust.other", { name, what: message(`other.${kind}`) }));
+        continue;
+      }
       if (blob.size > MOST_BYTES) {
         problems.push(message("trust.tooLarge", { name }));
         continue;
@@ -131,18 +152,31 @@ export class Trust {
       this.bundles = [...this.bundles.filter((pin) => pin.bundle.fingerprint !== bundle.fingerprint), { fileName: name, bytes, bundle }];
       await this.#database.putPin({ kind: "bundle", id: bundle.fingerprint, fileName: name, bytes });
     }
+    this.strays = strays;
     await this.#done(problems);
   }
 
   /** Pins a key that was typed. */
-  async addKey(text: string): Promise<boolean> {
-    const problems: string[] = [];
-    await this.#addKey(text.trim(), problems);
-    await this.#done(problems);
-    return problems.length === 0;
+  addKey(text: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const problems: string[] = [];
+      await this.#addKey(text.trim(), problems);
+      await this.#done(problems);
+      return problems.length === 0;
+    });
   }
 
-  async remove(pin: PinnedBundle | PinnedRoster | PinnedKey): Promise<void> {
+  /** Whether these fingerprints or keys are pinned, all of them. */
+  has(fingerprints: readonly string[]): boolean {
+    const known = new Set([...this.bundles.map(({ bundle }) => bundle.fingerprint), ...this.rosters.map(({ digest }) => digest), ...this.keys.map(({ key }) => key)]);
+    return fingerprints.length > 0 && fingerprints.every((one) => known.has(one));
+  }
+
+  remove(pin: PinnedBundle | PinnedRoster | PinnedKey): Promise<void> {
+    return this.#inTurn(() => this.#remove(pin));
+  }
+
+  async #remove(pin: PinnedBundle | PinnedRoster | PinnedKey): Promise<void> {
     if ("bundle" in pin) {
       this.bundles = this.bundles.filter((other) => other !== pin);
       await this.#database.removePin({ kind: "bundle", id: pin.bundle.fingerprint });
@@ -156,13 +190,19 @@ export class Trust {
     await this.#done([]);
   }
 
-  async allowDevelopment(allowed: boolean): Promise<void> {
+  allowDevelopment(allowed: boolean): Promise<void> {
     this.allowInsecureDevSrs = allowed;
-    await this.#apply(false);
+    return this.#inTurn(() => this.#apply(false));
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(change, change);
+    this.#last = next;
+    return next;
   }
 
   async #addKey(text: string, problems: string[]): Promise<void> {
-    const pin: PinnedKey = { kind: kindOf(text), key: text };
+    const pin: PinnedKey = { kind: ownerOf(text), key: text };
     const settings = { ...this.settings, bundles: [], [pin.kind === "log" ? "logKeys" : "witnessKeys"]: [pin.key] };
     try {
       // The verifier says whether it is a key; it is asked with this key alone.
@@ -182,6 +222,9 @@ export class Trust {
   async #done(problems: string[]): Promise<void> {
     this.remembers = this.#database.remembers;
     this.problem = problems.join(" ");
+    if (problems.length === 0) {
+      this.strays = [];
+    }
     await this.#apply(true);
   }
 
@@ -195,7 +238,7 @@ export class Trust {
 }
 
 /** Whose key it is: a witness's cosigns (type 4), any other signs checkpoints of its own. */
-function kindOf(key: string): PinnedKey["kind"] {
+function ownerOf(key: string): PinnedKey["kind"] {
   try {
     return atob(key.split("+").slice(2).join("+")).charCodeAt(0) === COSIGNATURE ? "witness" : "log";
   } catch {
@@ -203,16 +246,6 @@ function kindOf(key: string): PinnedKey["kind"] {
   }
 }
 
-/** Lines like `NAME+ID+KEY`, where a small file holds nothing else. */
-function keyLines(bytes: Uint8Array): string[] {
-  if (bytes.length > MOST_KEY_BYTES) {
-    return [];
-  }
-  const lines = new TextDecoder().decode(bytes).split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  return lines.every((line) => /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(line)) ? lines : [];
-}
-
 /** c2sp.org/tlog-cosignature, version 1. */
 const COSIGNATURE = 4;
-const MOST_KEY_BYTES = 16_384;
 const MOST_BYTES = 256_000_000;

@@ -7,7 +7,6 @@ import { EvidenceParts } from "./evidence-parts.js";
 import { csvOf } from "./export.js";
 import type { Asked, Broken, DeskProgress, GivenFile, Kind, Questions, RecordDetail, Reverified, Summary, TrustSettings } from "./messages.js";
 import { overviewOf } from "./overview.js";
-import { parseRoster } from "./roster.js";
 import { type ReleasedNames, Rows } from "./rows.js";
 import { difference, offers, tamper } from "./tamper.js";
 
@@ -55,7 +54,7 @@ export class Desk {
         return this.#reverify(asked.sample, tell);
       case "log": {
         const report = await (await this.#ready()).verify(asked.bytes, { name: asked.name });
-        return summaryOf(report, asked.bytes.length, null, false);
+        return summaryOf(report, asked.bytes.length, null);
       }
       case "cancel":
         this.#work.abort();
@@ -100,19 +99,13 @@ export class Desk {
     const summaries: Summary[] = [];
     for (const [index, report] of reports.entries()) {
       const blob = files[index]?.blob ?? new Blob();
-      const misplaced = report.verdict === "invalid" && report.checks.length === 1 && (await this.#isTrust(verifier, blob));
-      summaries.push(summaryOf(report, blob.size, await digestOfBlob(blob), misplaced));
+      summaries.push(summaryOf(report, blob.size, await digestOfBlob(blob)));
     }
     const released: ReleasedNames = new Map(this.#settings.released);
     this.#files = files;
     this.#reports = reports;
     this.#rows = new Rows(reports, released);
     return { summaries, milliseconds, facets: this.#rows.facets() };
-  }
-
-  async #isTrust(verifier: Verifier, blob: Blob): Promise<boolean> {
-    const bytes = new Uint8Array(await blob.arrayBuffer());
-    return parseRoster(bytes) !== undefined || (await verifier.describeTrust(bytes)).kind === "bundle";
   }
 
   #report(file: number): Report {
@@ -175,9 +168,9 @@ export class Desk {
       return null;
     }
     const verifier = await this.#ready();
-    const report = await verifier.verify(after, { name: this.#files[file]?.name ?? "" });
+    const { verdict, checks } = await verifier.verify(after, { name: this.#files[file]?.name ?? "" });
     const { first, bytes: differing } = difference(before, after);
-    return { report: summaryOf(report, after.length, null, false), first, differing, bytes: after.length };
+    return { verdict, checks, first, differing, bytes: after.length };
   }
 
   /** Checks every proof, or those of some rows drawn by chance, each by itself. */
@@ -261,7 +254,7 @@ function workers(): number {
   return Math.max(1, Math.min(MOST_WORKERS, navigator.hardwareConcurrency));
 }
 
-function summaryOf(report: Report, bytes: number, digest: string | null, misplaced: boolean): Summary {
+function summaryOf(report: Report, bytes: number, digest: string | null): Summary {
   const { log } = report;
   return {
     file: report.file,
@@ -288,7 +281,6 @@ function summaryOf(report: Report, bytes: number, digest: string | null, misplac
             development: log.unproven.filter(({ development }) => development).length,
             lifecycle: log.lifecycle,
           },
-    misplaced,
   };
 }
 

@@ -35,8 +35,6 @@ export interface Summary {
   readonly proofs: number;
   readonly disclosed: number;
   readonly log: LogSummary | null;
-  /** It is a trust file that was given as evidence. */
-  readonly misplaced: boolean;
 }
 
 export interface LogSummary {
@@ -87,8 +85,11 @@ export interface Reverified {
   readonly cancelled: boolean;
 }
 
+/** What the verifier says of a falsified file. */
 export interface Broken {
-  readonly report: Summary;
+  readonly verdict: Report["verdict"];
+  readonly checks: readonly Check[];
+  /** Where it differs first, and in how many bytes. */
   readonly first: number;
   readonly differing: number;
   readonly bytes: number;

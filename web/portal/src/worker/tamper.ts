@@ -4,9 +4,16 @@ import { EvidenceParts } from "./evidence-parts.js";
 
 export const TAMPERINGS = ["byte", "decision", "swap", "remove", "time", "metadata", "proof", "entry", "checkpoint"] as const;
 
-export type Tampering = (typeof TAMPERINGS)[number];
+/** Those of a training certificate. */
+export const TRAINING_TAMPERINGS = ["byte", "signature", "outcome", "party", "update", "norm", "sum", "round", "noise", "spent", "model", "constraint", "deployment"] as const;
 
-/** What to do; `at` is a byte's offset or a record's position among all rows, `other` a second record. */
+export type TrainingTampering = (typeof TRAINING_TAMPERINGS)[number];
+export type Tampering = (typeof TAMPERINGS)[number] | TrainingTampering;
+
+/** What a person chooses for it. */
+export type Operand = "none" | "byte" | "record" | "records" | "party" | "parties";
+
+/** What to do; `at` is a byte's offset, a record's position among all rows or a party's, `other` a second one. */
 export interface TamperAction {
   readonly tampering: Tampering;
   readonly at: number;
@@ -18,14 +25,37 @@ export interface Offers {
   readonly bytes: number;
   /** Rows of the proofs, all together. */
   readonly rows: number;
+  /** Names of a training's parties. */
+  readonly parties: readonly string[];
   readonly possible: readonly Tampering[];
+}
+
+export function operandOf(tampering: Tampering): Operand {
+  switch (tampering) {
+    case "byte":
+      return "byte";
+    case "swap":
+      return "records";
+    case "decision":
+    case "remove":
+    case "time":
+    case "metadata":
+    case "proof":
+      return "record";
+    case "signature":
+      return "parties";
+    case "party":
+      return "party";
+    default:
+      return "none";
+  }
 }
 
 export function offers(bytes: Uint8Array): Offers {
   const parts = EvidenceParts.read(bytes);
   const proofs = parts?.proofs ?? [];
   const rows = proofs.reduce((sum, proof) => sum + proof.rows, 0);
-  const able: Readonly<Record<Tampering, boolean>> = {
+  const able: Readonly<Record<(typeof TAMPERINGS)[number], boolean>> = {
     byte: bytes.length > 0,
     decision: rows > 0,
     swap: proofs.some((proof) => proof.rows > 1),
@@ -36,7 +66,7 @@ export function offers(bytes: Uint8Array): Offers {
     entry: (parts?.entries.length ?? 0) > 0,
     checkpoint: parts?.checkpoint !== undefined,
   };
-  return { bytes: bytes.length, rows, possible: TAMPERINGS.filter((name) => able[name]) };
+  return { bytes: bytes.length, rows, parties: [], possible: TAMPERINGS.filter((name) => able[name]) };
 }
 
 /** The falsified file; undefined where there is nothing of that kind to falsify. */
@@ -111,6 +141,8 @@ export function tamper(bytes: Uint8Array, { tampering, at, other }: TamperAction
       proof.replaceProof(flipped(old, Math.floor(old.length / 3)));
       break;
     }
+    default:
+      return undefined;
   }
   return parts.bytes();
 }
@@ -143,7 +175,8 @@ function rowAt(parts: EvidenceParts, at: number) {
   return last === undefined || last.rows === 0 ? undefined : { proof: last, row: last.rows - 1 };
 }
 
-function flipped(bytes: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
+/** The bytes with one bit changed. */
+export function flipped(bytes: Uint8Array, at: number): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(bytes);
   copy[at] = (copy[at] ?? 0) ^ 1;
   return copy;

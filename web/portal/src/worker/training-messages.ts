@@ -1,8 +1,9 @@
 /** What the page asks of the worker for training certificates. */
 
 import type { TrainingReport } from "@clearproof/verifier/training";
-import type { GivenFile, TrustSettings } from "./messages.js";
+import type { Broken, GivenFile, TrustSettings } from "./messages.js";
 import type { Roster } from "./roster.js";
+import type { Offers, TamperAction } from "./tamper.js";
 
 /** Evidence that was given with certificates. */
 export interface GivenDecisions {
@@ -27,18 +28,20 @@ export interface Training {
   readonly decisions: readonly NamedModel[];
 }
 
+/** A certificate with what it is judged by. */
+export interface TrainingCase {
+  readonly certificate: GivenFile;
+  readonly decisions: readonly GivenDecisions[];
+  readonly settings: TrustSettings;
+  readonly rosters: readonly Roster[];
+}
+
 export interface TrainingQuestions {
   /** SHA-256 of a roster, in hex. */
   roster: { readonly ask: { readonly roster: Roster }; readonly answer: string };
-  judge: {
-    readonly ask: {
-      readonly certificate: GivenFile;
-      readonly decisions: readonly GivenDecisions[];
-      readonly settings: TrustSettings;
-      readonly rosters: readonly Roster[];
-    };
-    readonly answer: Training;
-  };
+  judge: { readonly ask: TrainingCase; readonly answer: Training };
+  offers: { readonly ask: { readonly certificate: GivenFile }; readonly answer: Offers };
+  break: { readonly ask: TrainingCase & { readonly action: TamperAction }; readonly answer: Broken | null };
 }
 
 type Kind = keyof TrainingQuestions;

@@ -1,12 +1,14 @@
 /** The worker's program for training certificates: the module that knows them, answering messages. */
 
-import { Files, Verifier, describeTrainingCertificate, initSync, rosterDigest } from "@clearproof/verifier/training";
+import { Files, type TrainingReport, Verifier, describeTrainingCertificate, initSync, rosterDigest } from "@clearproof/verifier/training";
 import wasm from "virtual:training-wasm";
 import type { Told } from "../state/worker-client.js";
 import { digestOf } from "./digest.js";
-import type { TrustSettings } from "./messages.js";
+import type { Broken, TrustSettings } from "./messages.js";
 import type { Roster } from "./roster.js";
-import type { TrainingAsked, TrainingQuestions } from "./training-messages.js";
+import { type TamperAction, difference } from "./tamper.js";
+import { tamperTraining, trainingOffers } from "./tamper-training.js";
+import type { NamedModel, Training, TrainingAsked, TrainingCase, TrainingQuestions } from "./training-messages.js";
 
 initSync({ module: wasm });
 
@@ -22,11 +24,37 @@ self.onmessage = (event: MessageEvent<TrainingAsked>): void => {
 };
 
 async function answer(asked: TrainingAsked): Promise<TrainingQuestions[TrainingAsked["kind"]]["answer"]> {
-  return asked.kind === "roster" ? fingerprint(asked.roster) : judge(asked);
+  switch (asked.kind) {
+    case "roster":
+      return fingerprint(asked.roster);
+    case "judge":
+      return judge(asked);
+    case "offers":
+      return trainingOffers(await bytesOf(asked.certificate.blob));
+    case "break":
+      return attack(asked, asked.action);
+  }
 }
 
-async function judge({ certificate, decisions, settings, rosters }: TrainingQuestions["judge"]["ask"]): Promise<TrainingQuestions["judge"]["answer"]> {
+async function judge(given: TrainingCase): Promise<Training> {
+  const { certificate } = given;
   const bytes = await bytesOf(certificate.blob);
+  const { report, decisions } = await verified(bytes, given);
+  return { file: certificate.name, bytes: bytes.length, digest: await digestOf(bytes), report, decisions };
+}
+
+async function attack(given: TrainingCase, action: TamperAction): Promise<Broken | null> {
+  const before = await bytesOf(given.certificate.blob);
+  const after = tamperTraining(before, action);
+  if (after === undefined) {
+    return null;
+  }
+  const { report } = await verified(after, given);
+  const { first, bytes: differing } = difference(before, after);
+  return { verdict: report.verdict, checks: report.checks, first, differing, bytes: after.length };
+}
+
+async function verified(bytes: Uint8Array, { decisions, settings, rosters }: TrainingCase): Promise<{ report: TrainingReport; decisions: NamedModel[] }> {
   const claims = describeTrainingCertificate(bytes);
   // 1. The roster: the pinned one that the certificate is of, else any, which it then fails.
   const pinned = rosters.map(fingerprint);
@@ -47,8 +75,7 @@ async function judge({ certificate, decisions, settings, rosters }: TrainingQues
         }
       }
     }
-    const report = verifier.verifyTrainingCertificate(bytes, roster, files);
-    return { file: certificate.name, bytes: bytes.length, digest: await digestOf(bytes), report, decisions: named };
+    return { report: verifier.verifyTrainingCertificate(bytes, roster, files), decisions: named };
   } finally {
     verifier.free();
     files.free();
