@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { startPortal } from "./browser.mjs";
-import { TAMPERINGS, flip, loadVectors } from "./vectors.mjs";
+import { sha256 } from "./desk.mjs";
+import { TAMPERINGS, ceremony, flip, loadVectors } from "./vectors.mjs";
 
 const PNG = Buffer.from("89504e470d0a1a0a0000000d4948445200000001000000010806000000", "hex");
 
@@ -137,6 +138,31 @@ test("another model's evidence is not valid against this pin", () =>
       await auditor.page.click("#trust-list .pin-head button");
       await auditor.page.waitForSelector("#trust-empty");
     }
+  }));
+
+test("a KZG set-up by two persons needs no permission: it rests on the pinned bundle, whose fingerprint is shown", () =>
+  asAuditor(async (auditor) => {
+    const { page } = auditor;
+    const fingerprint = sha256(ceremony.trust.bytes);
+    const before = await auditor.check(ceremony.decisions);
+    assert.equal(before.verdict, "unknown");
+    assert.equal(before.checks.find(({ name }) => name === "srs.recognised")?.outcome, "unknown");
+    await auditor.pin(ceremony.trust);
+    await page.waitForSelector('[data-verdict="valid"]');
+    const report = await auditor.report();
+    assert.ok(report.checks.every(({ outcome }) => outcome === "passed"));
+    assert.match(report.checks.find(({ name }) => name === "srs.recognised")?.reason ?? "", /bundle that you supplied/);
+    assert.equal(await page.isChecked("#allow-dev"), false);
+    assert.equal((await page.textContent("#trust-list .digest.whole"))?.replaceAll(/\s/g, ""), fingerprint);
+    assert.equal(await page.locator("#trust-list .tag.insecure").count(), 0);
+    await auditor.go("#/models");
+    assert.match((await page.textContent(`[data-model="${fingerprint}"] .set-up`)) ?? "", /^A ceremony’s/);
+    await auditor.shot("models-ceremony");
+    // Other keys of the same scheme do not get by with this pin.
+    await auditor.go("#/report");
+    const other = loadVectors().find(({ name }) => name === "kzg-batch");
+    assert.ok(other !== undefined);
+    assert.equal((await auditor.check(other.evidence)).verdict, "invalid");
   }));
 
 for (const [what, file] of /** @type {const} */ ([

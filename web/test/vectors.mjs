@@ -33,6 +33,12 @@ export function loadVectors() {
   });
 }
 
+/** A model with KZG keys on powers of tau by two persons, and decisions by it: made by tests/vectors/ceremony/make.mjs. */
+export const ceremony = {
+  trust: { name: "ceremony.verifier.bin", bytes: readFileSync(`${FOLDER}ceremony/verifier.bin`) },
+  decisions: { name: "ceremony.evidence", bytes: readFileSync(`${FOLDER}ceremony/decisions.evidence`) },
+};
+
 /**
  * The file with one bit changed.
  * @param {import("./browser.mjs").DroppedFile} file
