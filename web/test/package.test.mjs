@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -21,6 +21,8 @@ const BROTLI_LIMIT_BYTES = 115_000;
 const VECTORS = fileURLToPath(new URL("../../tests/vectors/", import.meta.url));
 const BIN = fileURLToPath(new URL("../node_modules/.bin/", import.meta.url));
 const EXPECTED = [...loadVectors().map(({ name }) => `${name} valid`), "groth16 valid"];
+const TRAINING = "@clearproof/verifier/training";
+const TRAINING_EXPECTED = ["summed valid", "deployed valid"];
 const ENTRIES = /** @type {const} */ (["@clearproof/verifier", "@clearproof/verifier/inline", "@clearproof/verifier/worker"]);
 
 /** @type {ReturnType<typeof installPacked>} */
@@ -70,6 +72,15 @@ test("the whole verifier is small", async (t) => {
   assert.ok(wasm + js <= BROTLI_LIMIT_BYTES, `${(wasm + js).toString()} bytes`);
 });
 
+test(`${TRAINING} in Node`, () => {
+  assert.deepEqual(run(process.execPath, "run-training.mjs", join(VECTORS, "training")).trim().split("\n"), TRAINING_EXPECTED);
+});
+
+test(`${TRAINING} in Deno`, () => {
+  const told = run(join(BIN, "deno"), "run", "--node-modules-dir=manual", "--no-lock", "--allow-read", "--allow-env", "run-training.mjs", join(VECTORS, "training"));
+  assert.deepEqual(told.trim().split("\n"), TRAINING_EXPECTED);
+});
+
 for (const entry of ENTRIES) {
   test(`${entry} in Node`, () => {
     assert.deepEqual(run(process.execPath, "run.mjs", entry, VECTORS).trim().split("\n"), EXPECTED);
@@ -107,6 +118,24 @@ function program(/** @type {string} */ entry) {
     (globalThis.document ? (told) => { globalThis.told = told; } : postMessage)(told);
   `;
 }
+
+/** The same of training certificates: the module is found by itself, fetched and compiled as it comes in. */
+const TRAINING_PROGRAM = `
+  import * as training from "${TRAINING}";
+  import { trainingStory } from "./training-story.mjs";
+  const at = (path) => fetch(new URL("/vectors/training/" + path, location.origin));
+  const read = async (path) => new Uint8Array(await (await at(path)).arrayBuffer());
+  const text = async (path) => (await at(path)).text();
+  const tell = async () => {
+    await training.load();
+    return trainingStory(training, [
+      { name: "summed", certificate: await read("certificate.bin"), roster: await text("roster.json"), decisions: null },
+      { name: "deployed", certificate: await read("deployed/certificate.bin"), roster: await text("deployed/roster.json"), decisions: await read("deployed/decisions.evidence") },
+    ]);
+  };
+  const told = await tell().catch((error) => ["failed: " + (error?.stack ?? error)]);
+  (globalThis.document ? (told) => { globalThis.told = told; } : postMessage)(told);
+`;
 
 describe("in Chromium", () => {
   /** @type {import("playwright-core").Browser} */
@@ -186,6 +215,40 @@ describe("in Chromium", () => {
       writeFileSync(join(root, "index.html"), '<!doctype html><title>t</title><script type="module" src="/main.mjs"></script>');
       await vite({ root, base: "./", configFile: false, logLevel: "warn", build: { target: "es2023", chunkSizeWarningLimit: 2000 } });
       assert.deepEqual(await told(`${folder}/dist/index.html`), EXPECTED);
+    });
+  }
+
+  for (const place of ["page", "worker"]) {
+    const start = (/** @type {string} */ script) => place === "page"
+      ? `<script type="module" src="${script}"></script>`
+      : `<script>new Worker("${script}", { type: "module" }).onmessage = (event) => { globalThis.told = event.data; };</script>`;
+
+    test(`${TRAINING}, bundled by esbuild, in a ${place}`, async () => {
+      const folder = `esbuild-training-${place}`;
+      mkdirSync(join(packed.folder, folder, "training-pkg"), { recursive: true });
+      await esbuild({
+        stdin: { contents: TRAINING_PROGRAM, resolveDir: packed.folder, loader: "js" },
+        bundle: true,
+        format: "esm",
+        target: "es2022",
+        outfile: join(packed.folder, folder, "js/main.js"),
+      });
+      // esbuild leaves the module's address as it is: the module goes where the script will look for it.
+      copyFileSync(join(packed.folder, "node_modules/@clearproof/verifier/dist/training-pkg/clearproof_training_bg.wasm"), join(packed.folder, folder, "training-pkg/clearproof_training_bg.wasm"));
+      writeFileSync(join(packed.folder, folder, "index.html"), `<!doctype html><title>t</title>${start("js/main.js")}`);
+      assert.deepEqual(await told(`${folder}/index.html`), TRAINING_EXPECTED);
+    });
+
+    test(`${TRAINING}, bundled by Vite, in a ${place}`, async () => {
+      const folder = `vite-training-${place}`;
+      const root = join(packed.folder, folder);
+      mkdirSync(root);
+      const program = TRAINING_PROGRAM.replace("./training-story.mjs", "../training-story.mjs");
+      writeFileSync(join(root, "story.mjs"), program);
+      writeFileSync(join(root, "main.mjs"), place === "page" ? program : 'new Worker(new URL("./story.mjs", import.meta.url), { type: "module" }).onmessage = (event) => { globalThis.told = event.data; };');
+      writeFileSync(join(root, "index.html"), '<!doctype html><title>t</title><script type="module" src="/main.mjs"></script>');
+      await vite({ root, base: "./", configFile: false, logLevel: "warn", worker: { format: "es" }, build: { target: "es2023", chunkSizeWarningLimit: 2000 } });
+      assert.deepEqual(await told(`${folder}/dist/index.html`), TRAINING_EXPECTED);
     });
   }
 
