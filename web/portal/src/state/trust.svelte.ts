@@ -191,8 +191,10 @@ export class Trust {
   }
 
   allowDevelopment(allowed: boolean): Promise<void> {
-    this.allowInsecureDevSrs = allowed;
-    return this.#inTurn(() => this.#apply(false));
+    return this.#inTurn(() => {
+      this.allowInsecureDevSrs = allowed;
+      return this.#apply(false);
+    });
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
