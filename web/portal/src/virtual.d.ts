@@ -12,16 +12,16 @@ declare module "virtual:training-worker" {
   export default source;
 }
 
-/** The verifier's WebAssembly module. */
+/** The verifier's WebAssembly module: base64 of its gzip. */
 declare module "virtual:verifier-wasm" {
-  const bytes: Uint8Array<ArrayBuffer>;
-  export default bytes;
+  const packed: string;
+  export default packed;
 }
 
-/** The module that knows training certificates too. */
+/** The module that knows training certificates too: base64 of its gzip. */
 declare module "virtual:training-wasm" {
-  const bytes: Uint8Array<ArrayBuffer>;
-  export default bytes;
+  const packed: string;
+  export default packed;
 }
 
 /** The style of exported reports, see build/report-style.ts. */

@@ -5,6 +5,7 @@ const NEEDED: readonly (readonly [string, () => boolean])[] = [
   ["Worker", () => typeof Worker === "function"],
   ["BroadcastChannel", () => typeof BroadcastChannel === "function"],
   ["AbortSignal.any", () => typeof AbortSignal.any === "function"],
+  ["DecompressionStream", () => typeof DecompressionStream === "function"],
   ["Blob.stream", () => typeof Blob.prototype.stream === "function"],
   ["CSS light-dark()", () => CSS.supports("color", "light-dark(#000, #fff)")],
 ];

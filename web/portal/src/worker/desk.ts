@@ -1,15 +1,17 @@
 /** The desk: holds the files and their reports, so that the page is never blocked by them. */
 
 import { type Report, type Verifier, VerificationError, createVerifier } from "@clearproof/verifier";
-import wasm from "virtual:verifier-wasm";
+import packed from "virtual:verifier-wasm";
 import { digestOf, digestOfBlob } from "./digest.js";
 import { EvidenceParts } from "./evidence-parts.js";
 import { csvOf } from "./export.js";
+import { inflate } from "./inflate.js";
 import type { Asked, Broken, DeskProgress, GivenFile, Kind, Questions, RecordDetail, Reverified, Summary, TrustSettings } from "./messages.js";
 import { overviewOf } from "./overview.js";
 import { type ReleasedNames, Rows } from "./rows.js";
 import { difference, offers, tamper } from "./tamper.js";
 
+const wasm = inflate(packed);
 const NOTHING: TrustSettings = { bundles: [], released: [], logKeys: [], witnessKeys: [], allowInsecureDevSrs: false };
 
 export class Desk {
@@ -24,7 +26,7 @@ export class Desk {
   async answer(asked: Asked, tell: (progress: DeskProgress) => void): Promise<Questions[Kind]["answer"]> {
     switch (asked.kind) {
       case "hello":
-        return { version: (await this.#ready()).version, wasm: await digestOf(wasm), workers: workers() };
+        return { version: (await this.#ready()).version, wasm: await digestOf(await wasm), workers: workers() };
       case "trust":
         this.#settings = asked.settings;
         this.#forget();

@@ -1,16 +1,17 @@
 /** The worker's program for training certificates: the module that knows them, answering messages. */
 
 import { Files, type TrainingReport, Verifier, describeTrainingCertificate, initSync, rosterDigest } from "@clearproof/verifier/training";
-import wasm from "virtual:training-wasm";
+import packed from "virtual:training-wasm";
 import type { Told } from "../state/worker-client.js";
 import { digestOf } from "./digest.js";
+import { inflate } from "./inflate.js";
 import type { Broken, TrustSettings } from "./messages.js";
 import type { Roster } from "./roster.js";
 import { type TamperAction, difference } from "./tamper.js";
 import { tamperTraining, trainingOffers } from "./tamper-training.js";
 import type { NamedModel, Training, TrainingAsked, TrainingCase, TrainingQuestions } from "./training-messages.js";
 
-initSync({ module: wasm });
+const ready = inflate(packed).then((module) => { initSync({ module }); });
 
 self.onmessage = (event: MessageEvent<TrainingAsked>): void => {
   const { id } = event.data;
@@ -24,6 +25,7 @@ self.onmessage = (event: MessageEvent<TrainingAsked>): void => {
 };
 
 async function answer(asked: TrainingAsked): Promise<TrainingQuestions[TrainingAsked["kind"]]["answer"]> {
+  await ready;
   switch (asked.kind) {
     case "roster":
       return fingerprint(asked.roster);
