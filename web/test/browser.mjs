@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 
 const PAGES = fileURLToPath(new URL("../dist/", import.meta.url));
 /** Pictures of the pages, for people to look at. */
-const SCREENSHOTS = fileURLToPath(new URL("../screenshots/", import.meta.url));
+export const SCREENSHOTS = fileURLToPath(new URL("../screenshots/", import.meta.url));
 const ENSURE_CHROMIUM = fileURLToPath(new URL("../../scripts/ensure-chromium.sh", import.meta.url));
 
 /** How Chromium is started in tests. */

@@ -1,15 +1,12 @@
 /** Whoever looks at the portal: axe-core on every page and state, widths, themes, languages, the keyboard; and pictures. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
-import { startPortal } from "./browser.mjs";
+import { axe } from "./axe.mjs";
+import { SCREENSHOTS, startPortal } from "./browser.mjs";
 import { desk } from "./desk.mjs";
 import { deployed } from "./training-files.mjs";
 import { flip } from "./vectors.mjs";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** @type {import("./browser.mjs").Portal} */
 let portal;
@@ -48,13 +45,17 @@ const STATES = [
   ["live", (auditor) => auditor.go("#/live")],
   ["report-training", async (auditor) => {
     await auditor.go("#/report");
-    await auditor.check(deployed.certificate, deployed.decisions, desk.secondVisit);
+    await auditor.check(deployed.certificate, deployed.decisions, desk.secondVisit, deployed.roster);
+    await auditor.page.waitForSelector('[data-other="roster"]');
   }],
   ["training-invalid", (auditor) => auditor.go("#/training")],
   ["training", async (auditor) => {
     await auditor.pin(deployed.roster);
     await auditor.allowDevelopmentSetups(true);
     await auditor.page.waitForSelector('[data-training="valid"]');
+    await auditor.page.check("input[value=signature]");
+    await auditor.page.click("#break-go");
+    await auditor.page.waitForSelector('#break-result[data-verdict="invalid"]');
   }],
 ];
 
@@ -63,19 +64,6 @@ async function pinned(auditor) {
   await auditor.pin(desk.first);
   await auditor.pin(desk.second);
   await auditor.pin(desk.logKey);
-}
-
-/** @param {Auditor} auditor @param {string} where */
-async function axe(auditor, where) {
-  await auditor.page.waitForTimeout(80);
-  // Not by a script element: the page's policy lets none in.
-  await auditor.page.evaluate(AXE);
-  const found = await auditor.page.evaluate(async () => {
-    const { axe } = /** @type {{ axe: { run: (options: object) => Promise<{ violations: { id: string, help: string, nodes: { target: unknown, failureSummary?: string }[] }[] }> } }} */ (/** @type {unknown} */ (globalThis));
-    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${JSON.stringify(nodes.slice(0, 2).map(({ target, failureSummary }) => [target, failureSummary]))}`);
-  });
-  assert.deepEqual(found, [], where);
 }
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
@@ -92,7 +80,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     test("empty pages", async () => {
       for (const page of ["report", "records", "records/3", "overview", "models", "training", "break", "verify-all", "live"]) {
         await auditor.go(`#/${page}`);
-        await axe(auditor, page);
+        await axe(auditor.page, page);
         await auditor.shot(`empty-${page.replace("/", "-")}-${colorScheme}`);
       }
     });
@@ -100,14 +88,14 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     test("verdicts", async () => {
       await auditor.go("#/report");
       await auditor.check(desk.firstVisit);
-      await axe(auditor, "cannot tell");
+      await axe(auditor.page, "cannot tell");
       await auditor.shot(`report-unknown-${colorScheme}`);
       await auditor.check(flip(desk.firstVisit, 40_000), { name: "cat.png", bytes: Buffer.from("cat") }, desk.first);
-      await axe(auditor, "invalid");
+      await axe(auditor.page, "invalid");
       await auditor.shot(`report-invalid-${colorScheme}`);
       await auditor.page.setInputFiles("#trust-input", { name: "cat.png", mimeType: "", buffer: Buffer.from("cat") });
       await auditor.page.waitForSelector("#trust-problem");
-      await axe(auditor, "a refused pin");
+      await axe(auditor.page, "a refused pin");
       await pinned(auditor);
       await auditor.check(desk.secondVisit);
       assert.equal((await auditor.report()).verdict, "valid");
@@ -116,7 +104,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     for (const [name, reach] of STATES) {
       test(name, async () => {
         await reach(auditor);
-        await axe(auditor, name);
+        await axe(auditor.page, name);
         await auditor.shot(`${name}-${colorScheme}`);
       });
     }
@@ -180,6 +168,59 @@ for (const locale of ["en-XA", "ar-XB"]) {
     await auditor.leave();
   });
 }
+
+test("axe-core finds nothing where the browser lacks something, and where a verification is under way", async () => {
+  const auditor = await portal.auditor("", { viewport: { width: 1280, height: 900 } });
+  const old = await auditor.context.newPage();
+  await old.addInitScript(() => { Reflect.deleteProperty(globalThis, "Worker"); });
+  await old.goto(portal.url);
+  await old.waitForSelector("html[data-ready]");
+  await axe(old, "unsupported");
+  await old.screenshot({ path: `${SCREENSHOTS}unsupported.png` });
+  await old.close();
+  const slow = Array.from({ length: 60 }, (_, index) => ({ name: `${index.toString()}.evidence`, mimeType: "", buffer: desk.secondVisit.bytes }));
+  await pinned(auditor);
+  await auditor.page.setInputFiles("#evidence-input", slow);
+  await auditor.page.waitForSelector(".progress");
+  await axe(auditor.page, "judging");
+  await auditor.report();
+  await axe(auditor.page, "many files");
+  await auditor.shot("report-many");
+  await auditor.go("#/verify-all");
+  await auditor.page.click("#again-all");
+  await auditor.page.waitForSelector("#again-cancel");
+  await axe(auditor.page, "verifying again");
+  await auditor.page.click("#again-cancel");
+  await auditor.page.waitForSelector("#again-result");
+  await axe(auditor.page, "cancelled");
+  await auditor.shot("verify-all-cancelled");
+  await auditor.leave();
+});
+
+test("on a narrow page the own page's link is in view", async () => {
+  const auditor = await portal.auditor("", { viewport: { width: 320, height: 640 } });
+  for (const page of ["live", "report", "training"]) {
+    await auditor.go(`#/${page}`);
+    const { left, right } = await auditor.page.evaluate(() => document.querySelector(".top nav [aria-current]")?.getBoundingClientRect() ?? new DOMRect());
+    assert.ok(left >= 0 && right <= 320 && right > left, `${page}: ${left.toString()} to ${right.toString()}`);
+  }
+  await auditor.leave();
+});
+
+test("texts of charts and drawings are as large as others, on narrow and wide pages", async () => {
+  for (const width of [320, 3840]) {
+    const auditor = await portal.auditor("", { viewport: { width, height: 900 } });
+    await pinned(auditor);
+    await auditor.check(desk.secondVisit);
+    for (const hash of ["#/overview", "#/records/50", "#/models"]) {
+      await auditor.go(hash);
+      await auditor.page.waitForSelector("main svg[role=img] text");
+      const small = await auditor.page.evaluate(() => [...document.querySelectorAll("main svg[role=img] text")].filter((text) => text.getBoundingClientRect().height < 9).map((text) => text.textContent));
+      assert.deepEqual(small, [], `${hash} at ${width.toString()} px`);
+    }
+    await auditor.leave();
+  }
+});
 
 test("the theme is chosen by hand and kept", async () => {
   const auditor = await portal.auditor("", { colorScheme: "light" });

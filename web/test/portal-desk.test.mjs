@@ -289,10 +289,12 @@ test("the overview counts what the records hold, and each chart has a table", ()
     const tiles = await auditor.page.locator(".tiles strong").allTextContents();
     assert.deepEqual(tiles, ["64", "100.0 %", "28.1 %", "–"]);
     const charts = await auditor.page.locator("figure.chart").count();
-    assert.equal(charts, 5);
+    assert.equal(charts, 6);
     assert.equal(await auditor.page.locator("figure.chart table").count(), charts);
     const cells = await auditor.page.locator("figure.chart").filter({ hasText: "Decisions by model" }).locator("tbody td").allTextContents();
     assert.equal(cells.map(Number).reduce((a, b) => a + b, 0), 64);
+    const policies = await auditor.page.locator("figure.chart").filter({ hasText: "Decisions by policy" }).locator("tbody th").allTextContents();
+    assert.deepEqual(policies, ["desk limits", "desk limits, tightened"]);
   }));
 
 test("models show their policy, their architecture and how to rebuild the key", () =>

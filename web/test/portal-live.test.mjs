@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { axe } from "./axe.mjs";
 import { startPortal } from "./browser.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -124,12 +125,14 @@ test("the page that the service serves follows it, and each checkpoint is verifi
   await page.fill("#live-key", "no such key");
   await page.click("#live-connect");
   await page.waitForSelector("#live-problem");
+  await axe(page, "a refused key");
   await page.fill("#live-key", keys.get("auditor") ?? "");
   await page.click("#live-connect");
   await page.getByText(logKey).waitFor();
   await page.click("#live-pin-key");
   await page.click("[data-pin-model]");
   await page.getByText("You pinned this key.").waitFor();
+  await axe(page, "connected");
 
   await decide(0.5);
   await decide(0.7);
@@ -147,6 +150,14 @@ test("the page that the service serves follows it, and each checkpoint is verifi
   assert.ok(fetched.some((path) => path.startsWith("/v1/log/tile/entries/")) && fetched.includes("/v1/log/checkpoint"));
   assert.equal(new Set(fetched.filter((path) => path.includes("/tile/"))).size, fetched.filter((path) => path.includes("/tile/")).length, "no tile twice");
   await page.screenshot({ path: fileURLToPath(new URL("../screenshots/live-following.png", import.meta.url)), fullPage: true });
+  await axe(page, "following");
+  for (const [name, width] of /** @type {const} */ ([["narrow", 320], ["wide", 1920]])) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme: "dark" });
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)) <= 0, `${name}: too wide`);
+    await page.screenshot({ path: fileURLToPath(new URL(`../screenshots/live-following-${name}.png`, import.meta.url)), fullPage: true });
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
   await page.click("#live-stop");
   await page.getByRole("link", { name: "The whole report" }).click();
   await page.waitForSelector('[data-verdict="valid"]');
@@ -163,6 +174,8 @@ test("the page that the service serves follows it, and each checkpoint is verifi
   await page.click("#live-fetch");
   await page.waitForSelector('#live-log [data-level="inclusion"][data-outcome="failed"]');
   assert.match((await page.textContent("#live-failures")) ?? "", /does not stand in the signed tree/);
+  await axe(page, "a false entry");
+  await page.screenshot({ path: fileURLToPath(new URL("../screenshots/live-false.png", import.meta.url)), fullPage: true });
   assert.deepEqual(foreign, []);
   assert.deepEqual(complaints, []);
   await context.close();

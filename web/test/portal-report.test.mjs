@@ -2,17 +2,16 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { axe } from "./axe.mjs";
 import { startPortal } from "./browser.mjs";
 import { desk, sha256 } from "./desk.mjs";
 import { logFile, logSigner } from "./log-file.mjs";
 import { flip } from "./vectors.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const HOSTILE = `</style><script>globalThis.hacked=1</script><img src=x onerror="globalThis.hacked=1">&amp;'\u202e`;
 
 /** @type {import("./browser.mjs").Portal} */
@@ -59,17 +58,6 @@ async function opened(path, look, options = {}) {
   await context.close();
 }
 
-/** @param {import("playwright-core").Page} page */
-async function axe(page) {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async () => {
-    const { axe } = /** @type {{ axe: { run: (options: object) => Promise<{ violations: { id: string, help: string, nodes: { target: unknown, failureSummary?: string }[] }[] }> } }} */ (/** @type {unknown} */ (globalThis));
-    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${JSON.stringify(nodes.slice(0, 2).map(({ target, failureSummary }) => [target, failureSummary]))}`);
-  });
-  assert.deepEqual(found, []);
-}
-
 test("the report of several files opens offline, names what it rests on, and axe-core finds nothing", async () => {
   const auditor = await portal.auditor();
   await auditor.pin(desk.first);
@@ -99,7 +87,7 @@ test("the report of several files opens offline, names what it rests on, and axe
       assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).maxWidth), "none");
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)) <= 0, "wider than the window");
       await page.screenshot({ path: fileURLToPath(new URL(`../screenshots/saved-report-${colorScheme}-${width.toString()}.png`, import.meta.url)) });
-      await axe(page);
+      await axe(page, "a saved report");
     }, { colorScheme, viewport: { width, height: 1400 } });
     await opened(path, async (page) => { assert.equal(await page.locator("h1").count(), 1); }, { javaScriptEnabled: false });
   }

@@ -81,7 +81,7 @@ function fileSection(one: Judged): Markup {
         ? message(checks.length === 1 ? "report.damaged" : "report.invalid")
         : message("report.unknown");
   return html`<h2><bdi>${one.file}</bdi></h2>
-<p>${verdictOf(one)} · ${said} ${cause === undefined || verdict === "valid" ? "" : html`<bdi>${sentence(cause.reason)}</bdi>`}</p>
+<p>${verdictOf(one)} · ${said} ${cause === undefined || verdict === "valid" ? "" : html`<bdi>${prose(sentence(cause.reason))}</bdi>`}</p>
 ${one.levels.some(({ state }) => state === "split") ? html`<p class="warning">${message("report.split")}</p>` : ""}
 <dl>
 <dt>${message("report.size")}</dt><dd>${fileSize(one.bytes)}</dd>
@@ -93,7 +93,7 @@ ${log === null ? "" : html`<dt>${message("log.origin")}</dt><dd><bdi>${log.origi
 <dt>${message("log.window")}</dt><dd>${message("log.fromTo", { from: log.from, to: log.to })}</dd>`}
 </dl>
 <h3>${message("report.notChecked")}</h3>
-${notChecked.length === 0 ? html`<p>${message("report.nothingFurther")}</p>` : html`<ul>${notChecked.map((text) => html`<li>${text}</li>`)}</ul>`}
+${notChecked.length === 0 ? html`<p>${message("report.nothingFurther")}</p>` : html`<ul>${notChecked.map((text) => html`<li>${prose(text)}</li>`)}</ul>`}
 <h3>${message("level.title")}</h3>
 <ul>${one.levels.map(levelItem)}</ul>
 <h3>${message("report.checks")}</h3>
@@ -106,7 +106,7 @@ function trainingSection({ file, bytes, digest, report, decisions }: Training): 
   const said = verdict === "valid" ? message("training.valid", { rounds, parties: parties.length }) : message(verdict === "unknown" ? "report.unknown" : rounds === 0 ? "training.damaged" : "training.invalid");
   const partyName = (position: number): Markup => html`<bdi>${parties[position]?.name ?? ""}</bdi>`;
   return html`<h2><bdi>${file}</bdi></h2>
-<p>${message("training.certificate")} · ${verdictOf(report)} · ${said} ${cause === undefined || verdict === "valid" ? "" : html`<bdi>${sentence(cause.reason)}</bdi>`}</p>
+<p>${message("training.certificate")} · ${verdictOf(report)} · ${said} ${cause === undefined || verdict === "valid" ? "" : html`<bdi>${prose(sentence(cause.reason))}</bdi>`}</p>
 <dl>
 <dt>${message("report.size")}</dt><dd>${fileSize(bytes)}</dd>
 ${digest === null ? "" : html`<dt>SHA-256</dt><dd><code>${digest}</code></dd>`}
@@ -118,7 +118,7 @@ ${deployment === null ? "" : html`<dt>${message("models.commitment")}</dt><dd><c
 <dt>${message("training.compiledBy")}</dt><dd>${partyName(deployment.party)}</dd>`}
 </dl>
 <h3>${message("report.notChecked")}</h3>
-${rounds === 0 ? html`<p>${message("report.nothingFurther")}</p>` : html`<ul>${notChecked.map((text) => html`<li>${text}</li>`)}</ul>`}
+${rounds === 0 ? html`<p>${message("report.nothingFurther")}</p>` : html`<ul>${notChecked.map((text) => html`<li>${prose(text)}</li>`)}</ul>`}
 ${parties.length === 0 ? "" : table(`${message("training.roster")}: ${file}`, [message("training.party"), message("training.signingKey"), message("training.inSums"), message("training.signed")], parties.map((party) => [html`<bdi>${party.name}</bdi>`, html`<code>${party.signingKey}</code>`, `${number(party.rounds)} / ${number(rounds)}`, message(party.signed ? "yes" : "no")]))}
 ${decisions.length === 0 || deployment === null ? "" : html`<h3>${message("training.decisions")}</h3><ul>${decisions.map((one) => html`<li><bdi>${one.file}</bdi>: ${messageOr(`training.decisions.${one.model}`, one.model)}</li>`)}</ul>`}
 ${compliance.length === 0 ? "" : html`<h3>${message("training.compliance")}</h3><p class="soft">${message("training.complianceHint")}</p>${compliance.map((claim) => html`<p>${partyName(claim.party)}</p><pre>${pretty(claim.statement)}</pre>`)}`}
@@ -157,7 +157,7 @@ function row(name: string, result: Level["result"], reason: string, inputs: stri
   return [
     html`${messageOr(`check.${name}`, name)}<br><code>${name}</code>`,
     outcome(result),
-    html`<bdi>${sentence(reason)}</bdi>`,
+    html`<bdi>${prose(sentence(reason))}</bdi>`,
     html`<bdi>${inputs}</bdi>`,
     duration(milliseconds),
     message(offline ? "check.offline" : "check.online"),
@@ -179,6 +179,11 @@ function table(name: string, heads: readonly string[], rows: readonly (readonly 
 <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${rows.map((cells) => html`<tr>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>
 `)}</tbody></table></div>`;
+}
+
+/** What stands between backticks is code. */
+function prose(text: string): Markup {
+  return html`${text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : html`${part}`))}`;
 }
 
 function verdictOf({ verdict }: Pick<Judged, "verdict">): Markup {

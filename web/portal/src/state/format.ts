@@ -23,9 +23,12 @@ export function duration(milliseconds: number): string {
     : message("unit.minutes", { n: (milliseconds / 60_000).toFixed(1) });
 }
 
-/** A length of time that divides a chart: `5 min`, `1 h`, `1 d`. */
+/** A length of time that divides a chart: `5 s`, `5 min`, `1 h`, `1 d`. */
 export function bucketName(milliseconds: number): string {
   const minutes = milliseconds / 60_000;
+  if (minutes < 1) {
+    return message("unit.seconds", { n: number(Math.round(milliseconds / 1000)) });
+  }
   if (minutes < 60) {
     return message("unit.minutes", { n: number(Math.round(minutes * 10) / 10) });
   }

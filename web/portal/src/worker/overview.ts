@@ -85,7 +85,7 @@ function grouped(map: Map<string, Counts & { name: string }>, key: string, name:
   return known;
 }
 
-const MINUTE = 60_000;
-const BUCKETS_MS = [1, 5, 15, 60, 360, 1440, 10_080, 43_200].map((minutes) => minutes * MINUTE);
+const SECONDS = [1, 5, 15, 60, 300, 900, 3600, 21_600, 86_400, 604_800, 2_592_000];
+const BUCKETS_MS = SECONDS.map((seconds) => seconds * 1000);
 const MOST_BUCKETS = 48;
 const MOST_GROUPS = 40;
