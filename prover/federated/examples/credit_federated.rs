@@ -9,7 +9,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clearproof_federated::aggregation::party::Update;
 use clearproof_federated::certificate::{check_further, roster_json};
 use clearproof_federated::learner::{SecureFederatedLearner, Settings};
 use clearproof_federated::training::optimizer::Rule;
@@ -25,9 +24,8 @@ use clearproof_shared::verify::{verify_evidence, Options, Verdict};
 use rand_core::OsRng;
 use sha2::{Digest, Sha256};
 
-#[allow(dead_code)] // Rounds without aggregation are the other example's.
 mod rounds;
-use rounds::{data_folder, run_in, Result};
+use rounds::{data_folder, deal, run_in, train, Result};
 
 /// What came of it.
 #[derive(Debug)]
@@ -72,47 +70,34 @@ pub(crate) fn run(out: Option<&Path>) -> Result<Outcome> {
         (rows.collect(), own.map(|i| labels[i]).collect())
     };
     let ((train_features, train_labels), (test_features, test_labels)) = (pick(false), pick(true));
-    let parties = shares(&train_features, &train_labels, width);
+    let parties = deal(&train_features, &train_labels, width, 4);
     let test = Examples::new(test_features.clone(), test_labels.clone(), width)?;
     let good = test_labels.iter().filter(|&&label| label == 1).count() as f64 / test.len() as f64;
     // 2. Training: every round by the whole protocol, debited from the parties' budgets.
     let architecture = Architecture::mlp(width, &[12], 1, Loss::Logistic)?;
     let budgets = tempfile::tempdir()?;
     let settings = Settings {
-        rounds: 60,
+        rounds: ROUNDS,
         sampling_rate: 0.2,
         clip_norm: 1.0,
         rule: Rule::Sgd {
             learning_rate: 1.0,
             momentum: 0.5,
         },
-        log_scale: 12,
-        coordinate_bits: 26,
-        log_rows: 6,
+        log_scale: 10,
+        coordinate_bits: 23,
+        log_rows: 8,
         records: train_labels.len(),
         most_examples: u32::try_from(train_labels.len().div_ceil(4))?,
         dropouts: 0,
-        norm_proofs: false,
+        norm_proofs: true,
         budgets: budgets.path().to_owned(),
     };
     let model = Model::initialized(architecture, &mut OsRng);
     let banks = ["Aurora", "Borealis", "Cirrus", "Dorado"];
     let mut learner =
         SecureFederatedLearner::new(model, &banks, None, 2.0, 1e-5, &settings, &mut OsRng)?;
-    for round in 1..=60 {
-        let updates = parties.iter().map(|(features, labels)| {
-            let (update, _) = learner.compute_local_update(features, labels, &mut OsRng)?;
-            Ok(update)
-        });
-        let updates = updates.collect::<Result<Vec<Update>>>()?;
-        let aggregate = learner.aggregate_updates(&updates, &mut OsRng)?;
-        learner.apply_update(&aggregate)?;
-        if round % 10 == 0 {
-            let (accuracy, spent) = (learner.evaluate(&test)?.accuracy, learner.spent(0)?);
-            println!("round {round:3}: accuracy {accuracy:.4}, epsilon spent {spent:.4}");
-        }
-    }
-    let accuracy = learner.evaluate(&test)?.accuracy;
+    let accuracy = train(&mut learner, &parties, &test, ROUNDS)?;
     let epsilon = learner.spent(0)?;
     let model = learner.model();
     // 3. The prover takes the file as it is.
@@ -197,16 +182,6 @@ pub(crate) fn run(out: Option<&Path>) -> Result<Outcome> {
     })
 }
 
-/// Loans dealt to four banks in turn.
-fn shares(features: &[f32], labels: &[u32], width: usize) -> Vec<(Vec<f32>, Vec<u32>)> {
-    let one = |bank: usize| {
-        let own = (bank..labels.len()).step_by(4);
-        let rows = own.clone().flat_map(|i| &features[i * width..][..width]);
-        (rows.copied().collect(), own.map(|i| labels[i]).collect())
-    };
-    (0..4).map(one).collect()
-}
-
 /// Features `[loans, width]` between about -1 and 1, label 1 for a good loan, and the width. Ranges are public
 /// constants, so that scaling spends no privacy.
 fn load() -> Result<(Vec<f32>, Vec<u32>, usize)> {
@@ -270,6 +245,7 @@ fn load() -> Result<(Vec<f32>, Vec<u32>, usize)> {
     Ok((features, labels, width))
 }
 
+const ROUNDS: u32 = 30;
 /// Columns with what most loans are below.
 const NUMBERS: [(&str, f32); 9] = [
     ("Seniority", 20.0),

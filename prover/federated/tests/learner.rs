@@ -256,6 +256,38 @@ fn an_update_out_of_bounds_stays_debited_and_is_another_attempt() {
     assert!(matches!(nan, Err(LearnerError::Training(_))), "{nan:?}");
 }
 
+#[test]
+fn without_privacy_nothing_is_promised_debited_or_added() {
+    let rng = &mut ChaCha20Rng::from_seed([11; 32]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let parties: Vec<_> = PARTIES.iter().map(|_| data(rng, EACH)).collect();
+    let settings = settings(&folder.path().join("budgets"), 2);
+    let model = model(rng);
+    let mut learner =
+        SecureFederatedLearner::without_privacy(model, &PARTIES, None, &settings, rng)
+            .expect("settings that fit");
+    let (own, _) = learner
+        .compute_local_update(&parties[0].0, &parties[0].1, rng)
+        .expect("examples");
+    assert!(own.noise.iter().all(|x| *x == 0));
+    round(&mut learner, &parties, rng).expect("a sum");
+    let checkpoint = folder.path().join("checkpoint");
+    learner.save(&checkpoint).expect("writable");
+    drop(learner);
+    let mut learner = SecureFederatedLearner::restore_without_privacy(&checkpoint, None, &settings)
+        .expect("what was saved");
+    round(&mut learner, &parties, rng).expect("a sum");
+    assert_eq!(learner.spent(0).expect("nothing to account"), f64::INFINITY);
+    assert!(!settings.budgets.exists());
+    let certificate = learner.certificate().expect("no accounting");
+    let certificate = certificate.expect("rounds");
+    assert_eq!(certificate.body.rounds.len(), 2);
+    assert_eq!(certificate.body.spent, None);
+    assert_eq!(verdict(&learner, &certificate), Verdict::Valid);
+    let report = verify_certificate(&certificate.encode(), &TrainingOptions::default());
+    assert!(report.privacy.is_none() && report.check("privacy.budget").is_none());
+}
+
 /// Party 3 says so many frames, and is gone.
 struct Gone {
     left: usize,

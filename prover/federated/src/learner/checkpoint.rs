@@ -53,7 +53,7 @@ pub(super) fn save(learner: &SecureFederatedLearner, path: &Path) -> Result<(), 
 pub(super) fn restore(
     path: &Path,
     constraints: Option<Fields>,
-    promise: (f64, f64),
+    promise: Option<(f64, f64)>,
     settings: &Settings,
 ) -> Result<SecureFederatedLearner, LearnerError> {
     let bytes = fs::read(path)
