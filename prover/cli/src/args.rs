@@ -201,6 +201,15 @@ pub(crate) struct Provision {
     /// Train this model (ONNX) over several rounds; sizes and bounds follow from it
     #[arg(long, value_name = "FILE", requires = "training", conflicts_with_all = ["coordinates", "clip_norm", "noise_norm", "round"])]
     pub(crate) model: Option<PathBuf>,
+    /// Ceremony of constraints that every party has to prove of its private fields
+    #[arg(long, value_name = "FILE", requires = "model", requires = "powers")]
+    pub(crate) constraints: Option<PathBuf>,
+    /// Powers of tau that the ceremony began with
+    #[arg(long, value_name = "FILE", requires = "constraints", group = "powers")]
+    pub(crate) ptau: Option<PathBuf>,
+    /// The ceremony is for trials: its powers' secret is published
+    #[arg(long, requires = "constraints", group = "powers")]
+    pub(crate) insecure_dev_tau: bool,
     /// JSON: rounds, spare attempts, most examples of a party in a round, and the steps
     #[arg(long, value_name = "FILE", requires = "model")]
     pub(crate) training: Option<PathBuf>,
@@ -263,6 +272,9 @@ pub(crate) struct PartyArguments {
     /// JSON: {"features": [[...], ...], "labels": [...]}: take part in all rounds of a training with these examples
     #[arg(long, value_name = "FILE", conflicts_with = "update")]
     pub(crate) data: Option<PathBuf>,
+    /// JSON: {"num_samples": 5000, ...}: private fields, where the training asks for proofs about them; they stay here
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub(crate) fields: Option<PathBuf>,
     /// File to write: the sum and the parties that it sums (JSON), or the trained model (ONNX)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

@@ -580,6 +580,155 @@ fn a_training_of_several_rounds_among_processes_is_certified() {
 }
 
 #[test]
+fn who_cannot_prove_the_constraints_takes_no_part_and_the_certificate_holds_the_proofs_of_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // 1. Constraints, and a key that two contributed to.
+    let statement = serde_json::json!({"compliance": {
+        "fields": ["num_samples", "positives", "age_min"],
+        "constraints": [{"name": "num_samples", "min": 30, "required_fields": ["age_min"]}],
+        "linear": [{
+            "name": "few positives", "relation": "at-most", "constant": 0,
+            "terms": {"positives": 2, "num_samples": -1},
+        }],
+    }});
+    fs::write(folder.join("statement.json"), statement.to_string()).expect("writable");
+    let tau = "--insecure-dev-tau";
+    let new = ["ceremony", "new", "statement.json", tau, "--out", "0"];
+    run(folder, &new, VALID);
+    for (before, name, after) in [("0", "Alpha", "1"), ("1", "Beta", "2")] {
+        let arguments = [
+            "ceremony",
+            "contribute",
+            before,
+            "--name",
+            name,
+            "--out",
+            after,
+        ];
+        run(folder, &arguments, VALID);
+    }
+    let more = ["--without-norm-proofs", "--constraints", "2", tau];
+    provision_training(folder, &more);
+    // 2. All but the last party satisfy them.
+    let fields = |number: usize, text: &str| {
+        fs::write(folder.join(format!("fields-{number}.json")), text).expect("writable");
+    };
+    for number in 1..=3 {
+        let text =
+            format!(r#"{{"num_samples": {number}40, "positives": {number}9, "age_min": 0}}"#);
+        fields(number, &text);
+    }
+    let mut all = Processes::new(folder, &["--certificate", "relay.bin"], |number| {
+        let fields = ["--fields".to_owned(), format!("fields-{number}.json")];
+        [trainee(number), fields.to_vec()].concat()
+    });
+    for which in [COORDINATOR, 0, 1, 2] {
+        all.start(which);
+    }
+    let refused = |arguments: &[String]| -> String {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (out, error) = run(folder, &arguments, USAGE);
+        assert_eq!((out.as_str(), error.lines().count()), ("", 1), "{error}");
+        error
+    };
+    let last = all.arguments[3].clone();
+    let bad = [
+        (
+            r#"{"num_samples": 29, "positives": 1, "age_min": 0}"#,
+            "the field num_samples is outside of what constraint num_samples allows",
+        ),
+        (
+            r#"{"num_samples": 40, "positives": 1}"#,
+            "constraint num_samples requires the field age_min, which has no value; supply it",
+        ),
+        (
+            r#"{"num_samples": 40, "positives": 21, "age_min": 0}"#,
+            "constraint few positives does not hold; nothing false can be proved",
+        ),
+        (
+            r#"{"num_samples": 40, "positives": 1, "age_min": 0, "shoe": 1}"#,
+            "the statement knows no field shoe",
+        ),
+    ];
+    for (text, sentence) in bad {
+        fields(4, text);
+        let error = refused(&last);
+        assert!(error.contains(sentence), "{error}");
+    }
+    let mut without = last.clone();
+    let at = without.iter().position(|argument| argument == "--fields");
+    without.drain(at.expect("given")..at.expect("given") + 2);
+    let without = refused(&without);
+    let sentence =
+        "about the private fields num_samples, positives, age_min; give them with --fields";
+    assert!(without.contains(sentence), "{without}");
+    // Nothing was debited, dealt or said.
+    assert_eq!(debits_so_far(folder, 4), 0);
+    assert!((0..3).all(|party| !all.has_ended(party)));
+    // 3. With fields that satisfy them it comes along; killed now and then, as another is.
+    fields(4, r#"{"num_samples": 40, "positives": 20, "age_min": -3}"#);
+    all.start(3);
+    for which in [3, 0, COORDINATOR, 3] {
+        sleep(Duration::from_millis(random(150)));
+        if !all.has_ended(which) {
+            all.kill_and_start(which);
+        }
+    }
+    all.finish();
+    // 4. Each proved once, and an auditor sees what; the trial's powers are refused unless allowed.
+    for certificate in ["party-1.bin", "party-4.bin", "relay.bin"] {
+        let verify = [
+            "federated",
+            "verify",
+            certificate,
+            "--roster",
+            "federation/roster.json",
+            "--json",
+            "--ceremony",
+            "2",
+            tau,
+        ];
+        let report = json(&run(folder, &verify, INVALID).0);
+        assert_eq!(check(&report, "compliance.setup")["result"], "failed");
+        let allowed = [&verify[..], &["--allow-insecure-setup"]].concat();
+        let report = json(&run(folder, &allowed, VALID).0);
+        let proven = report["compliance"].as_array().expect("a list");
+        let parties: Vec<_> = proven.iter().map(|c| c["party"].as_u64()).collect();
+        assert_eq!(parties, [Some(0), Some(1), Some(2), Some(3)]);
+        assert!(proven
+            .iter()
+            .all(|c| json(c["statement"].as_str().expect("text")) == statement));
+        let signed = report["parties"].as_array().expect("a list");
+        assert!(signed.iter().all(|party| party["signed"] == true));
+        for name in ["compliance.proof", "compliance.ceremony"] {
+            assert_eq!(check(&report, name)["result"], "passed", "{name}");
+        }
+        // Another ceremony than theirs.
+        let mut other = allowed.clone();
+        other[7] = "1";
+        let report = json(&run(folder, &other, INVALID).0);
+        assert_eq!(check(&report, "compliance.ceremony")["result"], "failed");
+    }
+    assert_eq!(debits(folder, 4), 3);
+    // 5. Where nothing was agreed, fields are refused; and a ceremony is checked before it is provisioned.
+    let mut provision = vec!["federated", "provision", "--parties", "A,B,C"];
+    provision.extend(["--model", "first.onnx", "--training", "training.json"]);
+    provision.extend(["--bits", "24", "--log-rows", "9", "--without-norm-proofs"]);
+    provision.extend(["--out", "other", "--constraints", "0", tau]);
+    let (_, error) = run(folder, &provision, BAD_INPUT);
+    assert!(error.contains("the set-up is insecure"), "{error}");
+    run(folder, &provision[..provision.len() - 3], VALID);
+    let mut unasked = last.clone();
+    unasked[2] = "other/party-1".to_owned();
+    let error = refused(&unasked);
+    assert!(
+        error.contains("asks for no proofs about private fields"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_training_whose_processes_are_killed_tries_again_and_debits_every_attempt_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

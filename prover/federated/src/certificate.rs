@@ -15,7 +15,7 @@ use clearproof_shared::training::certificate::{
 };
 use clearproof_shared::training::contribution::Contribution;
 use clearproof_shared::training::manifest::{Manifest, ManifestError, RosterEntry};
-use clearproof_shared::training::survivors::SurvivorCertificate;
+use clearproof_shared::training::survivors::{SurvivorCertificate, Survivors};
 use clearproof_shared::training::terms::{self, Terms};
 use clearproof_shared::verify::report::{verdict, Check, Outcome};
 use clearproof_shared::verify::training::privacy::{account, ACCOUNTANT};
@@ -71,6 +71,8 @@ pub struct Record {
     outcomes: Vec<Vec<PartySignature>>,
     aborted: Vec<Manifest>,
     circuits: Vec<NormCircuit>,
+    /// Of parties that proved the constraints within a round that they are in the sum of.
+    compliance: Vec<Compliance>,
 }
 
 impl Record {
@@ -80,7 +82,29 @@ impl Record {
             return false;
         };
         self.push(party.setup(), round, signatures(party.outcomes()));
+        if let Some(aggregate) = party.aggregate() {
+            let survivors = &aggregate.certificate.survivors;
+            self.comply(survivors, |survivor| party.compliance(survivor));
+        }
         true
+    }
+
+    /// Adds the survivors' proofs of constraints that are not there yet.
+    pub(crate) fn comply<'a>(
+        &mut self,
+        survivors: &Survivors,
+        proof: impl Fn(u16) -> Option<&'a Compliance>,
+    ) {
+        for survivor in &survivors.survivors {
+            if let Some(entry) = proof(survivor.party).filter(|e| !self.complied(e.party)) {
+                self.compliance.push(entry.clone());
+            }
+        }
+    }
+
+    /// Whether the party proved the constraints in one of these rounds.
+    pub fn complied(&self, party: u16) -> bool {
+        self.compliance.iter().any(|entry| entry.party == party)
     }
 
     /// Adds a round with the signatures on its outcome.
@@ -143,7 +167,14 @@ impl Record {
         unsigned.encode()
     }
 
-    /// Reads what [`Record::encode`] wrote.
+    /// Takes proofs that were made within these rounds.
+    #[must_use]
+    pub(crate) fn with_compliance(mut self, compliance: Vec<Compliance>) -> Self {
+        self.compliance = compliance;
+        self
+    }
+
+    /// Reads what [`Record::encode`] wrote; all proofs are given apart.
     ///
     /// # Errors
     /// [`ManifestError`] for other bytes.
@@ -160,6 +191,7 @@ impl Record {
             rounds: body.rounds,
             circuits: body.circuits,
             outcomes,
+            compliance: vec![],
         };
         Ok((record, body.compliance))
     }
@@ -185,7 +217,7 @@ impl Record {
             rounds: self.rounds.clone(),
             aborted: self.aborted.iter().map(Manifest::encode).collect(),
             circuits: self.circuits.clone(),
-            compliance: compliance.to_vec(),
+            compliance: [&self.compliance, compliance].concat(),
             spent: None,
             model,
         }
@@ -355,17 +387,14 @@ pub fn compliance(
     ceremony: Option<&CeremonyReport>,
 ) -> Compliance {
     let transcript = ceremony.map(|report| hex_digest(&report.transcript));
+    let (proof, inputs) = proven_bytes(proven);
     Compliance {
         party,
         round,
         statement: serde_json::to_string(statement).expect("names and numbers"),
         key: ark_bytes(&key.vk),
-        proof: ark_bytes(&proven.proof),
-        inputs: proven
-            .public_inputs
-            .iter()
-            .flat_map(scalar_to_bytes)
-            .collect(),
+        proof,
+        inputs,
         contributors: ceremony.map_or_else(Vec::new, |report| report.contributors.clone()),
         insecure: match ceremony {
             None => "a single party made the key".into(),
@@ -373,6 +402,12 @@ pub fn compliance(
         },
         transcript: transcript.flatten().unwrap_or_default(),
     }
+}
+
+/// A proof and its public inputs as a certificate holds them.
+pub(crate) fn proven_bytes(proven: &Proven) -> (Vec<u8>, Vec<u8>) {
+    let inputs = proven.public_inputs.iter().flat_map(scalar_to_bytes);
+    (ark_bytes(&proven.proof), inputs.collect())
 }
 
 /// The parties as auditors pin them: names and public keys, JSON.

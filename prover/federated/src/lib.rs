@@ -4,6 +4,7 @@
 
 pub mod aggregation;
 pub mod certificate;
+pub mod constraints;
 pub mod groth16;
 pub mod learner;
 pub mod norm;

@@ -243,6 +243,24 @@ impl Body {
 }
 
 impl Compliance {
+    /// Deterministic CBOR, as the certificate holds it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Encoder::default();
+        self.encode(&mut out);
+        out.finish()
+    }
+
+    /// Reads what [`Compliance::to_bytes`] wrote; nothing in it is verified.
+    ///
+    /// # Errors
+    /// [`FormatError`] for any other bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut input = Decoder::new(bytes);
+        let compliance = Self::decode(&mut input)?;
+        input.finish()?;
+        Ok(compliance)
+    }
+
     fn encode(&self, out: &mut Encoder) {
         out.array(9);
         out.uint(self.party.into());

@@ -40,13 +40,15 @@ pub enum Kind {
     Outcome = 9,
     /// A party's signature on the training certificate of this round.
     Certificate = 10,
+    /// A party's proof of the constraints on its private fields.
+    Compliance = 11,
 }
 
 impl Kind {
     fn from_byte(byte: u64) -> Option<Self> {
         use Kind::{
-            Certificate, Check, Coin, Contribution, Outcome, Ready, Reveal, Share, Survivors,
-            Verdict,
+            Certificate, Check, Coin, Compliance, Contribution, Outcome, Ready, Reveal, Share,
+            Survivors, Verdict,
         };
         [
             Contribution,
@@ -59,6 +61,7 @@ impl Kind {
             Reveal,
             Outcome,
             Certificate,
+            Compliance,
         ]
         .into_iter()
         .find(|kind| *kind as u64 == byte)

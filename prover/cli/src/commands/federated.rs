@@ -3,12 +3,16 @@
 mod simulate;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use clearproof_federated::aggregation::identity::Identity;
 use clearproof_federated::aggregation::party::Update;
 use clearproof_federated::certificate::{roster_json, terms};
+use clearproof_federated::constraints::Constraints;
+use clearproof_federated::groth16::ceremony::phase_one::PhaseOne;
+use clearproof_federated::groth16::ceremony::Ceremony;
 use clearproof_federated::norm::NormKey;
 use clearproof_federated::privacy::distributed::Cohort;
 use clearproof_federated::privacy::{Adjacency, PrivacyError, PrivacyTarget};
@@ -18,7 +22,9 @@ use clearproof_federated::transport::certificates::Validity;
 use clearproof_federated::transport::coordinate::{coordinate, Ended};
 use clearproof_federated::transport::participate::{participate, train, Progress, Trainee};
 use clearproof_federated::transport::provision::{provision, Folder};
-use clearproof_federated::transport::training::{provision_training, Training};
+use clearproof_federated::transport::training::{
+    provision_constraints, provision_training, Training,
+};
 use clearproof_federated::transport::TransportError;
 use clearproof_prover::prove::columns::ColumnBases;
 use clearproof_shared::training::certificate::Certificate;
@@ -28,7 +34,7 @@ use rand_core::{OsRng, RngCore};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::print;
+use super::{ceremony, print};
 use crate::args::{Coordinate, Federated, PartyArguments, PrivacyArguments, Provision};
 use crate::failure::{status, Failure};
 use crate::files;
@@ -63,6 +69,9 @@ fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
         (Some(model), Some(training)) => Some(read_plan(model, training)?),
         _ => None,
     };
+    let constraints = arguments.constraints.as_deref();
+    let constraints = constraints.map(|path| read_constraints(path, arguments));
+    let constraints = constraints.transpose()?;
     let holders = arguments.holders.unwrap_or(parties);
     let mut session = [0; 32];
     OsRng.fill_bytes(&mut session);
@@ -138,6 +147,10 @@ fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
     if let Some((training, model)) = &plan {
         provision_training(&folders, training, model).map_err(|e| refused(&e))?;
     }
+    if let Some((ceremony, powers)) = &constraints {
+        let provided = provision_constraints(&folders, ceremony, powers.as_deref());
+        provided.map_err(|e| refused(&e))?;
+    }
     let manifest = Folder::open(&folders[0]).map_err(|e| refused(&e))?.manifest;
     let roster = roster_json(&manifest.parties);
     files::write(&out.join(ROSTER), roster.as_bytes(), files::Secrecy::Public)?;
@@ -153,6 +166,26 @@ fn write_folders(arguments: &Provision) -> Result<(), anyhow::Error> {
         out.join(ROSTER).display()
     );
     Ok(print(&text)?)
+}
+
+/// A verified ceremony of constraints, and the file of the powers of tau that it began with.
+fn read_constraints(
+    path: &Path,
+    arguments: &Provision,
+) -> Result<(Ceremony, Option<Vec<u8>>), Failure> {
+    let bytes = arguments.ptau.as_deref().map(|path| {
+        let bytes = files::read(path, MAX_POWERS)?;
+        let powers = PhaseOne::from_ptau(&bytes).map_err(|e| Failure::input(path, e))?;
+        Ok::<_, Failure>((powers, bytes))
+    });
+    let (powers, bytes) = match bytes.transpose()? {
+        Some((powers, bytes)) => (powers, Some(bytes)),
+        None => (PhaseOne::insecure(), None),
+    };
+    let ceremony = ceremony::read(path)?;
+    Constraints::new(&ceremony, &powers, arguments.insecure_dev_tau)
+        .map_err(|e| Failure::input(path, e))?;
+    Ok((ceremony, bytes))
 }
 
 /// A training's settings, and the model that it starts from.
@@ -331,8 +364,10 @@ fn take_part(arguments: &PartyArguments) -> Result<(), anyhow::Error> {
 /// `federated party --data`: all rounds of a training.
 fn train_along(arguments: &PartyArguments, data: &Path) -> Result<(), anyhow::Error> {
     let examples = read_examples(data)?;
+    let fields = arguments.fields.as_deref().map(read_fields).transpose()?;
     let trainee = Trainee {
         examples: &examples,
+        fields: fields.as_ref(),
         budget: arguments.budget.as_deref(),
         timeout: Duration::from_secs(arguments.timeout_s),
     };
@@ -362,6 +397,11 @@ fn train_along(arguments: &PartyArguments, data: &Path) -> Result<(), anyhow::Er
     files::write(out, &onnx::write(&model), files::Secrecy::Public)?;
     print(&format!("trained model written to {}\n", out.display()))?;
     write_certificate(certificate, arguments.certificate.as_deref())
+}
+
+/// A party's private fields.
+fn read_fields(path: &Path) -> Result<BTreeMap<String, i64>, Failure> {
+    serde_json::from_slice(&files::read(path, MAX_PLAN)?).map_err(|e| Failure::input(path, e))
 }
 
 /// A party's examples, row by row.
@@ -416,6 +456,8 @@ fn refused(error: &TransportError) -> Failure {
 const MAX_UPDATE: u64 = 1 << 29;
 /// A training's settings.
 const MAX_PLAN: u64 = 1 << 16;
+/// Powers of tau for 2^22 constraints.
+const MAX_POWERS: u64 = 4 << 30;
 /// Of the training's grid.
 const MAX_LOG_SCALE: u32 = 30;
 /// The parties' public keys, for auditors.

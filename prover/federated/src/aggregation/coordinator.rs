@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use clearproof_shared::training::certificate::{
-    signed_by, Body, Certificate, PartySignature, Round,
+    signed_by, Body, Certificate, Compliance, PartySignature, Round,
 };
 use clearproof_shared::training::contribution::Contribution;
 use clearproof_shared::training::outcome::Outcome;
@@ -77,6 +77,9 @@ pub struct Coordinator {
     outcomes: BTreeSet<u16>,
     outcome_signatures: Vec<(u16, Outcome, [u8; 64])>,
     certified: BTreeMap<u16, Certification>,
+    /// Whether parties prove constraints.
+    constrained: bool,
+    compliance: BTreeMap<u16, Compliance>,
     certificate: Option<SurvivorCertificate>,
     seen: BTreeMap<(u16, Kind, u16), [u8; 32]>,
     failure: Option<String>,
@@ -109,10 +112,19 @@ impl Coordinator {
             outcomes: BTreeSet::new(),
             outcome_signatures: vec![],
             certified: BTreeMap::new(),
+            constrained: false,
+            compliance: BTreeMap::new(),
             certificate: None,
             seen: BTreeMap::new(),
             failure: None,
         }
+    }
+
+    /// Relays and keeps the parties' proofs of constraints too; whether they hold the parties see.
+    #[must_use]
+    pub fn constrained(mut self) -> Self {
+        self.constrained = true;
+        self
     }
 
     /// Where the round stands.
@@ -155,6 +167,9 @@ impl Coordinator {
             return false;
         };
         record.push(&self.setup, round, outcomes);
+        if let Some(certificate) = &self.certificate {
+            record.comply(&certificate.survivors, |party| self.compliance.get(&party));
+        }
         true
     }
 
@@ -223,7 +238,7 @@ impl Coordinator {
         }
         let relay = |to| (to, frame.to_vec());
         let due = match signed.kind {
-            Kind::Contribution | Kind::Share => Step::Contribute,
+            Kind::Contribution | Kind::Share | Kind::Compliance => Step::Contribute,
             Kind::Ready => Step::Ready,
             Kind::Coin => Step::Coin,
             Kind::Check => Step::Check,
@@ -240,7 +255,12 @@ impl Coordinator {
         }
         let by_holder = !matches!(
             signed.kind,
-            Kind::Contribution | Kind::Share | Kind::Check | Kind::Outcome | Kind::Certificate
+            Kind::Contribution
+                | Kind::Share
+                | Kind::Compliance
+                | Kind::Check
+                | Kind::Outcome
+                | Kind::Certificate
         );
         if by_holder && !holds {
             return Err(Refusal::Unexpected("a holder's message of no holder"));
@@ -250,6 +270,17 @@ impl Coordinator {
             Kind::Contribution => {
                 let contribution = Contribution::decode(&signed.body, &setup.manifest)?;
                 self.contributed.insert(from, contribution);
+                out.push(relay(Recipient::AllBut(from)));
+            }
+            Kind::Compliance => {
+                if !self.constrained {
+                    return Err(Refusal::Unexpected("no constraints were agreed on"));
+                }
+                let entry = Compliance::from_bytes(&signed.body)?;
+                if entry.party != from {
+                    return Err(Refusal::Unexpected("constraints of another party"));
+                }
+                self.compliance.insert(from, entry);
                 out.push(relay(Recipient::AllBut(from)));
             }
             Kind::Share => {

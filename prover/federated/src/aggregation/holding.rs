@@ -1,6 +1,7 @@
 //! A holder's part: take shares, toss the coin, judge the checks, sign one survivor set, reveal once.
 
 use clearproof_prover::prove::columns::combination;
+use clearproof_shared::training::certificate::Compliance;
 use clearproof_shared::training::contribution::Contribution;
 use clearproof_shared::training::signed::{Kind, Signed};
 use clearproof_shared::training::survivors::{Survivor, SurvivorCertificate, Survivors};
@@ -47,6 +48,29 @@ impl Party {
         }
     }
 
+    pub(super) fn on_compliance(&mut self, signed: &Signed) -> Frames {
+        let Some(constraints) = &self.constraints else {
+            return Err(Refusal::Unexpected("no constraints were agreed on"));
+        };
+        if self.history.complied(signed.party) {
+            return Err(Refusal::Unexpected("its constraints are proven already"));
+        }
+        let entry = Compliance::from_bytes(&signed.body)?;
+        let round = self.history.rounds() as u32;
+        if !constraints.check((&self.setup.digest, signed.party), round, &entry) {
+            return Err(self.blame(signed.party, Deed::Noncompliant));
+        }
+        self.compliance.insert(signed.party, entry);
+        Ok(vec![])
+    }
+
+    /// Whether the party proved the constraints, if there are any.
+    fn complies(&self, party: u16) -> bool {
+        self.constraints.is_none()
+            || self.history.complied(party)
+            || self.compliance.contains_key(&party)
+    }
+
     pub(super) fn on_share(&mut self, signed: Signed) -> Frames {
         let setup = Arc::clone(&self.setup);
         let message = SealedShare::decode(&signed.body, &setup)?;
@@ -89,6 +113,7 @@ impl Party {
         let held: Digests = dealers
             .iter()
             .filter(|d| self.shares.contains_key(d) && !self.blamed.contains_key(d))
+            .filter(|d| self.complies(**d))
             .filter_map(|d| self.contributions.get(d).map(|r| (*d, r.digest)))
             .collect();
         let ready = Ready {
@@ -135,6 +160,7 @@ impl Party {
             }
             for dealer in &dealers {
                 let known = self.contributions.get(dealer).map(|r| (*dealer, r.digest));
+                let known = known.filter(|_| self.complies(*dealer));
                 let known = known.ok_or(Refusal::Coordinator("a contributor unknown here"))?;
                 if !message.dealers.contains(&known) {
                     return Err(Refusal::Coordinator("holders differ on a contribution"));
@@ -381,6 +407,7 @@ impl Party {
             self.contributions
                 .get(&s.party)
                 .is_some_and(|r| r.digest == s.contribution)
+                && self.complies(s.party)
         };
         if !survivors.iter().all(known) {
             return Err(Refusal::Coordinator(

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use clearproof_shared::artifact::FormatError;
-use clearproof_shared::training::certificate::{Body, Certificate, Round};
+use clearproof_shared::training::certificate::{Body, Certificate, Compliance, Round};
 use clearproof_shared::training::contribution::Contribution;
 use clearproof_shared::training::signed::{Kind, Signed, SignedError};
 use clearproof_shared::training::survivors::{SurvivorCertificate, SurvivorsError};
@@ -26,6 +26,7 @@ use super::messages::{
 use super::setup::Setup;
 use super::vectors::SecretVector;
 use crate::certificate::{self, Record};
+use crate::constraints::Constraints;
 use crate::norm::NormError;
 
 /// What a party adds to the sum, on the manifest's grid.
@@ -82,6 +83,8 @@ pub enum Deed {
     WrongReveal,
     /// Its update is not proven to be within the manifest's bounds.
     Unproven,
+    /// Its proof of the constraints does not hold, or is of others.
+    Noncompliant,
 }
 
 /// Why a round cannot begin.
@@ -201,8 +204,12 @@ pub struct Party {
     /// Its SHA-256.
     pub(super) certified_body: Option<[u8; 32]>,
     /// The rounds before this one, which the certificate holds too.
-    history: Record,
+    pub(super) history: Record,
     model_after: Option<Arc<ModelAfter>>,
+    /// What who is in no sum yet has to prove.
+    pub(super) constraints: Option<Arc<Constraints>>,
+    /// Proofs of them that hold.
+    pub(super) compliance: BTreeMap<u16, Compliance>,
     /// Digest of the model after this round.
     pub(super) after: Option<[u8; 32]>,
     pub(super) certified: BTreeMap<u16, [u8; 64]>,
@@ -269,6 +276,8 @@ impl Party {
             certified_body: None,
             history: Record::default(),
             model_after: None,
+            constraints: None,
+            compliance: BTreeMap::new(),
             after: None,
             certified: BTreeMap::new(),
             early_certified: vec![],
@@ -286,6 +295,23 @@ impl Party {
         self.history = history;
         self.model_after = Some(after);
         self
+    }
+
+    /// Asks every party that is in no sum of the rounds before for a proof of the constraints: without one that holds
+    /// it is in none. Gives the frame with the own proof, which must be sent before all others. To be called after
+    /// [`Party::following`], before any frame is taken.
+    pub fn complying(
+        &mut self,
+        constraints: Arc<Constraints>,
+        own: Option<Compliance>,
+    ) -> Option<Vec<u8>> {
+        self.constraints = Some(constraints);
+        let own = own?;
+        let body = own.to_bytes();
+        let digest = super::messages::sha256(&body);
+        self.seen.insert((self.me, Kind::Compliance), digest);
+        self.compliance.insert(self.me, own);
+        Some(self.sign(Kind::Compliance, body))
     }
 
     /// Takes a frame; gives the frames to send.
@@ -324,6 +350,7 @@ impl Party {
             Kind::Reveal => self.on_reveal(signed),
             Kind::Outcome => self.on_outcome(signed),
             Kind::Certificate => self.on_certification(&signed),
+            Kind::Compliance => self.on_compliance(&signed),
             Kind::Ready | Kind::Survivors => Err(Refusal::Unexpected("it goes to the coordinator")),
         };
         if let Err(Refusal::Format(_)) = result {
@@ -376,6 +403,11 @@ impl Party {
     /// A contribution as it was received; all of them belong to the certificate.
     pub fn contribution(&self, party: u16) -> Option<&Contribution> {
         self.contributions.get(&party).map(|r| &r.contribution)
+    }
+
+    /// A party's proof of the constraints, as it was received in this round.
+    pub fn compliance(&self, party: u16) -> Option<&Compliance> {
+        self.compliance.get(&party)
     }
 
     /// The round as a training certificate holds it; `after` is the digest of the model that it leads to.

@@ -77,19 +77,19 @@ pub fn simulate(
         parties.push(party);
         up.extend(frames.into_iter().map(|frame| (i as u16, frame)));
     }
-    Ok(exchange(setup, parties, costs, up, network))
+    let coordinator = Coordinator::new(Arc::clone(setup));
+    Ok(exchange(coordinator, parties, costs, up, network))
 }
 
 /// Delivers frames in order; when none is left, the step's time is up.
 pub(super) fn exchange(
-    setup: &Arc<Setup>,
+    mut coordinator: Coordinator,
     mut parties: Vec<Party>,
     mut costs: Vec<Cost>,
     mut up: VecDeque<(u16, Vec<u8>)>,
     network: &mut dyn Network,
 ) -> Simulation {
     let mut refusals = vec![];
-    let mut coordinator = Coordinator::new(Arc::clone(setup));
     loop {
         let deliveries = match up.pop_front() {
             Some((from, frame)) => {

@@ -69,8 +69,12 @@ impl Core {
     fn open(folder: &Folder, setup: Arc<Setup>) -> Result<Self, TransportError> {
         let parties = setup.manifest().parties.len();
         let (journal, records) = Journal::open(&folder.state_of(setup.manifest(), "journal"))?;
+        let coordinator = Coordinator::new(Arc::clone(&setup));
         let mut core = Self {
-            coordinator: Coordinator::new(Arc::clone(&setup)),
+            coordinator: match training::is_constrained(folder) {
+                true => coordinator.constrained(),
+                false => coordinator,
+            },
             setup,
             journal,
             queues: vec![vec![]; parties],

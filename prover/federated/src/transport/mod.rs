@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::aggregation::party::BeginError;
 use crate::aggregation::setup::SetupError;
+use crate::groth16::StatementError;
 use crate::privacy::budget::BudgetError;
 use crate::privacy::PrivacyError;
 use crate::training::TrainingError;
@@ -60,6 +61,15 @@ pub enum TransportError {
         "the folder is of a single round; give --update, or provision a training with --model"
     )]
     NoTraining,
+    /// The private fields do not satisfy the constraints.
+    #[error(transparent)]
+    Constraints(#[from] StatementError),
+    /// Constraints, and no fields.
+    #[error("the training asks for proofs about the private fields {0}; give them with --fields")]
+    NoFields(String),
+    /// Fields, and no constraints.
+    #[error("the training asks for no proofs about private fields; leave out --fields")]
+    Unasked,
     /// The other side speaks otherwise.
     #[error("the other side is refused: {0}")]
     Protocol(&'static str),

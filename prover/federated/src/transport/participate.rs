@@ -1,11 +1,12 @@
 //! A party's process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clearproof_prover::prove::columns::ColumnBases;
-use clearproof_shared::training::certificate::Certificate;
+use clearproof_shared::training::certificate::{Certificate, Compliance};
 use clearproof_shared::training::manifest::{Manifest, ManifestError};
 use clearproof_shared::training::terms::Terms;
 use rand_core::{CryptoRng, RngCore};
@@ -24,6 +25,7 @@ use super::TransportError;
 use crate::aggregation::party::{ModelAfter, Party, Update};
 use crate::aggregation::setup::{Setup, SetupError};
 use crate::certificate::{self, Record};
+use crate::constraints::Constraints;
 use crate::privacy::budget::{Budget, BudgetError};
 use crate::privacy::discrete_gaussian::DiscreteGaussian;
 use crate::training::trainer::{digest, Trainer};
@@ -52,7 +54,8 @@ pub async fn participate(
     let bases = ColumnBases::transparent(folder.manifest.log_rows);
     let setup = Arc::new(Setup::new(folder.manifest.clone(), bases)?);
     let line = Line::new(&folder, address, budget, timeout)?;
-    attempt(&folder, &line, &setup, update, None, rng).await
+    let alone = Following::default();
+    attempt(&folder, &line, &setup, update, alone, rng).await
 }
 
 /// What a party brings to a training of several rounds, and how long it waits.
@@ -60,6 +63,8 @@ pub async fn participate(
 pub struct Trainee<'a> {
     /// Its data.
     pub examples: &'a Examples,
+    /// Its private fields, where the training asks for proofs about them.
+    pub fields: Option<&'a BTreeMap<String, i64>>,
     /// Its budget, where it is not the folder's own.
     pub budget: Option<&'a Path>,
     /// How long an attempt may last.
@@ -93,6 +98,23 @@ pub async fn train(
     let plan = plan.ok_or(TransportError::NoTraining)?;
     let line = Line::new(&folder, address, trainee.budget, trainee.timeout)?;
     let mut state = State::open(&folder, plan.steps)?;
+    let constraints = training::constraints(&folder)?;
+    // What cannot be proved is refused before anything is debited or said.
+    let fields = match (&constraints, trainee.fields) {
+        (None, None) => None,
+        (None, Some(_)) => return Err(TransportError::Unasked),
+        (Some(constraints), None) => {
+            let names = constraints.fields().fields.join(", ");
+            return Err(TransportError::NoFields(names));
+        }
+        (Some(constraints), Some(fields)) => {
+            constraints.record(fields, rng)?;
+            Some((constraints, fields))
+        }
+    };
+    let own = folder.identity()?.entry();
+    let me = folder.manifest.parties.iter().position(|p| *p == own);
+    let me = me.expect("keys of a party of this manifest") as u16;
     let mut before: Option<Arc<Setup>> = None;
     while state.course.round < plan.rounds {
         // 1. What attempts before left behind was for them alone.
@@ -117,10 +139,29 @@ pub async fn train(
                 update
             }
         };
-        // 3. The attempt, and the model that its sum leads to.
+        // 3. The proof of the constraints, made once, until the party is in a sum.
+        let proof = match fields {
+            Some((constraints, fields)) if !state.course.record.complied(me) => {
+                Some(match training::kept_proof(&folder, &manifest)? {
+                    Some(proof) => proof,
+                    None => {
+                        let (attempt, round) = (setup.digest(), state.course.round);
+                        let proof = constraints.prove((attempt, me), round, fields, rng)?;
+                        training::keep_proof(&folder, &manifest, &proof)?;
+                        proof
+                    }
+                })
+            }
+            _ => None,
+        };
+        // 4. The attempt, and the model that its sum leads to.
         let trainer = state.trainer.clone();
         let after: Arc<ModelAfter> = Arc::new(move |sum| trainer.after(sum).ok());
-        let following = Some((state.course.record.clone(), after));
+        let following = Following {
+            training: Some((state.course.record.clone(), after)),
+            constraints: constraints.clone(),
+            proof,
+        };
         let round = state.course.round;
         match attempt(&folder, &line, &setup, &update, following, rng).await {
             Ok(party) => {
@@ -195,13 +236,23 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What makes a round one of a training.
+#[derive(Default)]
+struct Following {
+    /// The rounds before, and the model that a sum leads to.
+    training: Option<(Record, Arc<ModelAfter>)>,
+    constraints: Option<Arc<Constraints>>,
+    /// The own proof of them, where it is due.
+    proof: Option<Compliance>,
+}
+
 /// One attempt of a round, until it is over.
 async fn attempt(
     folder: &Folder,
     line: &Line<'_>,
     setup: &Arc<Setup>,
     update: &Update,
-    following: Option<(Record, Arc<ModelAfter>)>,
+    following: Following,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Party, TransportError> {
     let manifest = setup.manifest();
@@ -211,8 +262,12 @@ async fn attempt(
     debit(manifest, &line.budget, fresh)?;
     let (mut party, mut outbox) =
         Party::begin(Arc::clone(setup), &folder.identity()?, update, &seed)?;
-    if let Some((history, after)) = following {
+    if let Some((history, after)) = following.training {
         party = party.following(history, after);
+    }
+    if let Some(constraints) = following.constraints {
+        let first = party.complying(constraints, following.proof);
+        outbox.splice(0..0, first);
     }
     let (mut journal, records) = Journal::open(&folder.state_of(manifest, "journal"))?;
     let mut taken = records.len() as u64;

@@ -3,15 +3,17 @@
 //! 1. Claim: the manifest of an attempt follows from the provisioned one and from what came before: the number of
 //!    rounds that gave a sum, of attempts at this one that did not, and the digest of the model. So processes that saw
 //!    the same agree on the next manifest without a word, and others do not understand each other.
-//! 2. `training.json` lies in every folder, `model.onnx` (the first model) in the parties'.
+//! 2. `training.json` lies in every folder, `model.onnx` (the first model) in the parties'; where the parties prove
+//!    constraints, `constraints.ceremony` in every folder, and in the parties' the powers of tau that it began with.
 //! 3. Source: DESIGN section 9; SOUNDNESS conditions 23 and 26.
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use clearproof_shared::artifact::cbor::{Decoder, Encoder};
 use clearproof_shared::artifact::FormatError;
-use clearproof_shared::training::certificate::Certificate;
+use clearproof_shared::training::certificate::{Certificate, Compliance};
 use clearproof_shared::training::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -20,6 +22,9 @@ use super::provision::{replace, write_new, Folder};
 use super::TransportError;
 use crate::aggregation::party::Update;
 use crate::certificate::Record;
+use crate::constraints::Constraints;
+use crate::groth16::ceremony::phase_one::PhaseOne;
+use crate::groth16::ceremony::{Ceremony, CeremonyError};
 use crate::training::optimizer::Optimizer;
 use crate::training::trainer::{digest, Steps, Trainer};
 use crate::training::{onnx, Model};
@@ -58,6 +63,59 @@ pub fn provision_training(
         write_new(&folder.as_ref().join(MODEL), &onnx::write(model))?;
     }
     Ok(())
+}
+
+/// Writes the ceremony of the constraints that every party is to prove into the folders of [`provision_training`];
+/// `powers` is the file of the powers of tau that it began with, none where they were the published ones.
+///
+/// # Errors
+/// [`TransportError::File`].
+pub fn provision_constraints(
+    folders: &[impl AsRef<Path>],
+    ceremony: &Ceremony,
+    powers: Option<&[u8]>,
+) -> Result<(), TransportError> {
+    let bytes = ceremony.to_bytes();
+    let (_, parties) = folders
+        .split_last()
+        .ok_or(TransportError::Protocol("no folders"))?;
+    for folder in folders {
+        write_new(&folder.as_ref().join(CEREMONY), &bytes)?;
+    }
+    for (folder, powers) in parties.iter().filter_map(|folder| Some((folder, powers?))) {
+        write_new(&folder.as_ref().join(POWERS), powers)?;
+    }
+    Ok(())
+}
+
+/// Whether the parties of this training prove constraints.
+pub(super) fn is_constrained(folder: &Folder) -> bool {
+    folder.path().join(CEREMONY).exists()
+}
+
+/// The constraints that a party's folder asks for, if any, with the ceremony verified from its statement on.
+pub(super) fn constraints(folder: &Folder) -> Result<Option<Arc<Constraints>>, TransportError> {
+    if !is_constrained(folder) {
+        return Ok(None);
+    }
+    let read = |name: &str| {
+        let path = folder.path().join(name);
+        let bytes = fs::read(&path).map_err(|e| TransportError::file(&path, e))?;
+        Ok::<_, TransportError>((path, bytes))
+    };
+    let powers = match folder.path().join(POWERS).exists() {
+        false => PhaseOne::insecure(),
+        true => {
+            let (path, bytes) = read(POWERS)?;
+            PhaseOne::from_ptau(&bytes).map_err(|e| TransportError::file(&path, e))?
+        }
+    };
+    let (path, bytes) = read(CEREMONY)?;
+    let fail = |error: CeremonyError| TransportError::file(&path, error);
+    let ceremony = Ceremony::from_bytes(&bytes).map_err(fail)?;
+    // An insecure set-up is for trials: the entry in the certificate says so, and verifiers refuse it.
+    let constraints = Constraints::new(&ceremony, &powers, true).map_err(fail)?;
+    Ok(Some(Arc::new(constraints)))
 }
 
 /// Reads a folder's training; none where a single round was provisioned.
@@ -144,7 +202,8 @@ impl State {
         let mut trainer = Trainer::new(onnx::read(&saved.model)?, steps, bits)?;
         let optimizer: Optimizer = serde_json::from_str(&saved.optimizer).map_err(|e| fail(&e))?;
         trainer.restore(optimizer)?;
-        let (record, _) = Record::decode(&saved.record).map_err(|e| fail(&e))?;
+        let (record, compliance) = Record::decode(&saved.record).map_err(|e| fail(&e))?;
+        let record = record.with_compliance(compliance);
         let certificate = match &saved.certificate[..] {
             [] => None,
             bytes => Some(Certificate::decode(bytes).map_err(|e| fail(&e))?),
@@ -256,9 +315,35 @@ pub(super) fn keep(
     replace(&path, &bytes).map_err(|e| TransportError::file(&path, e))
 }
 
+/// The proof of the constraints that an attempt was begun with, if it was; so that one is said alone.
+pub(super) fn kept_proof(
+    folder: &Folder,
+    manifest: &Manifest,
+) -> Result<Option<Compliance>, TransportError> {
+    let path = folder.state_of(manifest, PROOF);
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let proof = Compliance::from_bytes(&bytes);
+            Ok(Some(proof.map_err(|e| TransportError::file(&path, e))?))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(TransportError::file(&path, error)),
+    }
+}
+
+/// Keeps a proof for an attempt that is about to begin.
+pub(super) fn keep_proof(
+    folder: &Folder,
+    manifest: &Manifest,
+    proof: &Compliance,
+) -> Result<(), TransportError> {
+    let path = folder.state_of(manifest, PROOF);
+    replace(&path, &proof.to_bytes()).map_err(|e| TransportError::file(&path, e))
+}
+
 /// Removes what only an attempt that is over needed: its secrets.
 pub(super) fn forget(folder: &Folder, manifest: &Manifest) -> Result<(), TransportError> {
-    for name in [UPDATE, "seed", "journal"] {
+    for name in [UPDATE, PROOF, "seed", "journal"] {
         let path = folder.state_of(manifest, name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -274,4 +359,7 @@ const TRAINING: &str = "training.json";
 const MODEL: &str = "model.onnx";
 const STATE: &str = "training.state";
 const UPDATE: &str = "update";
+const PROOF: &str = "compliance";
+const CEREMONY: &str = "constraints.ceremony";
+const POWERS: &str = "powers.ptau";
 const VERSION: u64 = 1;

@@ -1,6 +1,7 @@
 //! Rounds: honest ones, ones that lose parties, and ones where somebody cheats.
 
 mod attacks;
+mod constraints;
 mod coordinator;
 mod dropouts;
 mod honest;
@@ -16,6 +17,7 @@ use clearproof_shared::training::signed::{Kind, Signed};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use super::coordinator::Coordinator;
 use super::identity::Identity;
 use super::messages::{sha256, Frame};
 use super::party::{Party, Update};
@@ -121,7 +123,8 @@ impl World {
             parties.push(party);
         }
         let costs = vec![Cost::default(); parties.len()];
-        exchange(&self.setup, parties, costs, frames, network)
+        let coordinator = Coordinator::new(Arc::clone(&self.setup));
+        exchange(coordinator, parties, costs, frames, network)
     }
 
     /// The sum that these parties should get.

@@ -281,12 +281,24 @@ impl Ceremony {
         phase_one: &PhaseOne,
         allow_insecure: bool,
     ) -> Result<&ProvingKey, CeremonyError> {
+        Ok(self.reported_keys(phase_one, allow_insecure)?.0)
+    }
+
+    /// The keys of a verified ceremony, and what it shows.
+    ///
+    /// # Errors
+    /// As [`Ceremony::keys`].
+    pub fn reported_keys(
+        &self,
+        phase_one: &PhaseOne,
+        allow_insecure: bool,
+    ) -> Result<(&ProvingKey, Report), CeremonyError> {
         let report = self.verify(phase_one)?;
         match report.insecure {
             Some(why) if !allow_insecure || self.contributions.is_empty() => {
                 Err(CeremonyError::Insecure(why))
             }
-            _ => Ok(&self.key),
+            _ => Ok((&self.key, report)),
         }
     }
 
