@@ -59,16 +59,7 @@ impl Composition {
             .map(|m| Ok((StepLoss::new(m, direction, interval)?, m.steps)));
         let steps: Vec<(StepLoss, u32)> = steps.collect::<Result<_, _>>()?;
         // 1. A window outside of which the sum hardly ever lies.
-        let bound = |sign: f64| {
-            let exponents = (-40..=40).map(|log| (0.5 * f64::from(log)).exp2());
-            let bounds = exponents.map(|exponent| {
-                let moments = steps.iter().map(|(step, count)| {
-                    f64::from(*count) * step.log_moment(sign * exponent, interval)
-                });
-                (moments.sum::<f64>() - TAIL.ln()) / exponent
-            });
-            bounds.fold(f64::INFINITY, f64::min)
-        };
+        let bound = |sign: f64| least_tail_bound(&steps, interval, sign);
         let first = (-bound(-1.0) / interval).floor();
         let last = (bound(1.0) / interval).ceil();
         let points = within_memory(last - first + 1.0)?;
@@ -230,6 +221,35 @@ impl StepLoss {
     }
 }
 
+/// What the sum of losses (sign 1), or its negative (sign -1), exceeds with probability [`TAIL`] at most.
+fn least_tail_bound(steps: &[(StepLoss, u32)], interval: f64, sign: f64) -> f64 {
+    let bound = |half_log| tail_bound(steps, interval, sign, half_log);
+    // Every exponent bounds; log-moments are convex, so the bounds fall, then rise.
+    let (mut least, mut most) = (LEAST_HALF_LOG, -LEAST_HALF_LOG);
+    while least < most {
+        let middle = (least + most).div_euclid(2);
+        match bound(middle) <= bound(middle + 1) {
+            true => most = middle,
+            false => least = middle + 1,
+        }
+    }
+    bound(least)
+}
+
+/// Chernoff's bound by the moment of exponent `2^(half_log / 2)`.
+fn tail_bound(steps: &[(StepLoss, u32)], interval: f64, sign: f64, half_log: i32) -> f64 {
+    let exponent = (0.5 * f64::from(half_log)).exp2();
+    let moments = steps
+        .iter()
+        .map(|(step, count)| f64::from(*count) * step.log_moment(sign * exponent, interval));
+    let bound = (moments.sum::<f64>() - TAIL.ln()) / exponent;
+    // A moment that underflows bounds nothing.
+    match bound.is_finite() {
+        true => bound,
+        false => f64::INFINITY,
+    }
+}
+
 fn within_memory(points: f64) -> Result<usize, PrivacyError> {
     // A NaN is not within.
     if points <= MOST_POINTS as f64 {
@@ -246,3 +266,34 @@ const REACH: f64 = 10.0;
 /// Probability that the sum leaves the window, on each side.
 const TAIL: f64 = 1e-14;
 const MOST_POINTS: usize = 1 << 22;
+const LEAST_HALF_LOG: i32 = -40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_finds_the_least_of_all_bounds() {
+        for (z, q, count) in [
+            (0.5, 0.01, 1),
+            (1.1, 0.02, 1000),
+            (8.0, 1.0, 30),
+            (40.0, 0.3, 80),
+        ] {
+            let mechanism = Mechanism::new(z, q, count).unwrap();
+            for direction in [Direction::Remove, Direction::Add] {
+                let steps = [(StepLoss::new(&mechanism, direction, 1e-3).unwrap(), count)];
+                for sign in [-1.0, 1.0] {
+                    let found = least_tail_bound(&steps, 1e-3, sign);
+                    let all = (LEAST_HALF_LOG..=-LEAST_HALF_LOG)
+                        .map(|half_log| tail_bound(&steps, 1e-3, sign, half_log));
+                    let least = all.fold(f64::INFINITY, f64::min);
+                    assert!(
+                        found - least <= 1e-9 * least.abs(),
+                        "{z} {q} {count}: {found} {least}"
+                    );
+                }
+            }
+        }
+    }
+}
