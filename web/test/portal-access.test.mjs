@@ -243,6 +243,42 @@ test("nothing moves for those who asked for that", async () => {
   await auditor.leave();
 });
 
+test("evidence is attacked, and records are filtered, by the keyboard alone", async () => {
+  const auditor = await portal.auditor();
+  const { page } = auditor;
+  await pinned(auditor);
+  await auditor.check(desk.secondVisit);
+  const until = async (/** @type {string} */ selector) => {
+    for (let press = 0; press < 60; press += 1) {
+      await page.keyboard.press("Tab");
+      if (await page.evaluate((wanted) => document.activeElement?.matches(wanted) === true, selector)) {
+        return;
+      }
+    }
+    assert.fail(`${selector} is not reached`);
+  };
+  await auditor.go("#/break");
+  await page.waitForSelector("input[value=remove]");
+  await until("input[name=tampering]");
+  for (const next of ["decision", "swap", "remove"]) {
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await page.isChecked(`input[value=${next}]`), true, next);
+  }
+  await until("#break-at");
+  await page.keyboard.type("7");
+  await until("#break-go");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector('#break-result[data-what=remove][data-verdict="invalid"]');
+  await auditor.go("#/records");
+  await until("#filter-text");
+  await page.keyboard.type("FJRD");
+  await page.waitForFunction(() => document.getElementById("records-count")?.textContent.includes("of 64 records"));
+  await until("form.filters button");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.getElementById("records-count")?.textContent === "64 records");
+  await auditor.leave();
+});
+
 test("a page is reached, read and left by the keyboard alone", async () => {
   const auditor = await portal.auditor();
   const { page } = auditor;

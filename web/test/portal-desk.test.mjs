@@ -173,6 +173,11 @@ describe("records", () => {
       await auditor.page.waitForFunction(() => location.hash === "#/records/8");
       await auditor.page.getByText("Hidden. The proof binds").waitFor();
       assert.equal(await auditor.page.locator('.batch [aria-current="true"]').count(), 1);
+      // One numbering, the verifier's: that of the checks below.
+      const [, row, proof] = /row (\d+) of proof (\d+)/.exec((await auditor.page.textContent("main")) ?? "") ?? [];
+      assert.ok(row !== undefined && proof !== undefined);
+      assert.ok((await auditor.page.locator(".check .inputs").allTextContents()).some((inputs) => inputs.includes(`proof ${proof}, row`)));
+      assert.equal(await auditor.page.textContent('.batch [aria-current="true"]'), row);
       assert.match((await auditor.page.getAttribute(".path-drawing", "aria-label")) ?? "", /entry 8: 7 steps/);
     }));
 

@@ -56,6 +56,16 @@ test("a folder with all that belongs to a training: what can be pinned is offere
     await page.waitForSelector('[data-verdict="valid"]');
     await page.locator("#others .tag.proved").nth(1).waitFor();
     assert.equal(await page.locator("#others .pin-head button").count(), 0);
+    // What is saved names every file that was given.
+    await auditor.go("#/verify-all");
+    const saved = async (/** @type {string} */ button) => {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
+      return readFileSync(await download.path(), "utf8");
+    };
+    /** @type {unknown} */
+    const parsed = JSON.parse(await saved("#save-all"));
+    assert.deepEqual(/** @type {{ notJudged: unknown }} */ (parsed).notJudged, [{ file: deployed.roster.name, kind: "roster" }, { file: deployed.trust.name, kind: "bundle" }]);
+    assert.match(await saved("#save-html"), new RegExp(`2 files that are no evidence.*${deployed.roster.name}.*The roster of a training`, "s"));
   }));
 
 test("trust files alone give no verdict", () =>

@@ -277,6 +277,7 @@ test("a judgement can be cancelled", () =>
 for (const [what, spoil, named] of /** @type {[string, () => void, string][]} */ ([
   ["WebAssembly", () => { Reflect.deleteProperty(globalThis, "WebAssembly"); }, "WebAssembly"],
   ["workers", () => { Reflect.deleteProperty(globalThis, "Worker"); }, "Worker"],
+  ["decompression", () => { Reflect.deleteProperty(globalThis, "DecompressionStream"); }, "DecompressionStream"],
   ["a combination of signals", () => { Reflect.deleteProperty(AbortSignal, "any"); }, "AbortSignal.any"],
 ])) {
   test(`a browser without ${what} is told so`, async () => {

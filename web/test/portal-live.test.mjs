@@ -174,6 +174,7 @@ test("the page that the service serves follows it, and each checkpoint is verifi
   await page.click("#live-fetch");
   await page.waitForSelector('#live-log [data-level="inclusion"][data-outcome="failed"]');
   assert.match((await page.textContent("#live-failures")) ?? "", /does not stand in the signed tree/);
+  assert.equal(await page.locator(".chip").getAttribute("class"), "chip invalid");
   await axe(page, "a false entry");
   await page.screenshot({ path: fileURLToPath(new URL("../screenshots/live-false.png", import.meta.url)), fullPage: true });
   assert.deepEqual(foreign, []);

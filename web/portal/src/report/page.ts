@@ -68,7 +68,9 @@ ${table(message("report.files"), [message("record.file"), message("report.verdic
       return [html`<bdi>${one.file}</bdi>`, verdictOf(one), number(one.records), number(unproved), one.verdict === "invalid" ? "–" : percent(one.records, one.records + unproved), html`<code>${one.digest ?? "–"}</code>`];
     }),
     ...trainings.map(({ file, digest, report }) => [html`<bdi>${file}</bdi>`, verdictOf(report), "–", "–", "–", html`<code>${digest ?? "–"}</code>`]),
-  ])}`;
+  ])}
+${session.others.length === 0 ? "" : html`<p>${message("others.title", { n: session.others.length })}. ${message("others.hint")}</p>
+<ul>${session.others.map(({ file, kind }) => html`<li><bdi>${file.name}</bdi>: ${message(`other.${kind}`)}</li>`)}</ul>`}`;
 }
 
 function fileSection(one: Judged): Markup {
@@ -169,7 +171,7 @@ function again({ verdicts, problems, cancelled, proofs, rows, milliseconds, work
 <p>${cancelled ? `${message("again.cancelled")}. ` : ""}${message("again.summary", { proofs: number(proofs), rows: number(rows), time: duration(milliseconds), workers })}
 ${sample === null ? "" : message("print.sample", { n: sample })}</p>
 <ul>${(["valid", "invalid", "unknown"] as const).map((verdict) => html`<li>${messageOr(`verdict.${verdict}`, verdict)}: ${number(verdicts[verdict])}</li>`)}</ul>
-${problems.length === 0 ? "" : table(message("again.result"), [message("record.file"), message("again.proof"), message("again.check"), message("again.reason")], problems.map((one) => [html`<bdi>${one.file}</bdi>`, number(one.proof + 1), one.check, one.reason]))}
+${problems.length === 0 ? "" : table(message("again.result"), [message("record.file"), message("again.proof"), message("again.check"), message("again.reason")], problems.map((one) => [html`<bdi>${one.file}</bdi>`, number(one.proof), one.check, one.reason]))}
 <p class="soft">${message("again.limits")}</p>`;
 }
 
