@@ -462,11 +462,16 @@ fn processes_that_are_killed_at_any_time_give_the_sum_of_an_undisturbed_round() 
 
 /// Folders of a training of three rounds, and data of the plane that a line divides.
 fn provision_training(folder: &Path, more: &[&str]) {
+    provision_rounds(folder, 3, 5, more);
+}
+
+/// The same with so many rounds and spare attempts.
+fn provision_rounds(folder: &Path, rounds: u32, spare: u32, more: &[&str]) {
     let architecture = Architecture::mlp(2, &[4], 1, Loss::Logistic).expect("an architecture");
     let model = Model::initialized(architecture, &mut OsRng);
     fs::write(folder.join("first.onnx"), onnx::write(&model)).expect("writable");
     let training = serde_json::json!({
-        "rounds": 3, "spare": 5, "most_examples": 40,
+        "rounds": rounds, "spare": spare, "most_examples": 40,
         "steps": {
             "sampling_rate": 0.5, "clip_norm": 1.0, "log_scale": 12, "records": 160,
             "rule": {"sgd": {"learning_rate": 1.0, "momentum": 0.5}},
@@ -761,6 +766,55 @@ fn a_training_whose_processes_are_killed_tries_again_and_debits_every_attempt_on
     for party in 1..=4 {
         assert_eq!(debits(folder, party) as u64, releases);
     }
+}
+
+#[test]
+fn a_training_that_ends_without_a_sum_lists_that_attempt_in_its_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    provision_rounds(folder, 60, 0, &["--without-norm-proofs"]);
+    let coordinator = ["--certificate", "relay.bin", "--step-timeout-s", "5"];
+    let mut all = Processes::new(folder, &coordinator, trainee);
+    (0..5).for_each(|which| all.start(which));
+    // 1. Two of four holders are gone for good after some rounds: no quorum.
+    while debits_so_far(folder, 1) < 3 {
+        assert!(!all.has_ended(0));
+        sleep(Duration::from_millis(5));
+    }
+    all.running[2] = None;
+    all.running[3] = None;
+    for which in [0, 1, COORDINATOR] {
+        let mut process = all.running[which].take().expect("it runs");
+        let status = process.0.wait().expect("it ends");
+        let mut error = String::new();
+        let stderr = process.0.stderr.as_mut().expect("piped");
+        std::io::Read::read_to_string(stderr, &mut error).expect("text");
+        assert_eq!(status.code(), Some(USAGE), "{error}");
+        let last = error.lines().last().expect("a sentence");
+        assert!(last.contains("ended"), "{error}");
+    }
+    // 2. The rounds that gave a sum, and the attempt that did not, as all who are left saw them.
+    let releases = debits(folder, 1) as u64;
+    let check_all = |certificates: &[&str]| {
+        for certificate in certificates {
+            let verify = ["federated", "verify", certificate, "--roster"];
+            let verify = [&verify[..], &["federation/roster.json", "--json"]].concat();
+            let report = json(&run(folder, &verify, VALID).0);
+            assert_eq!(report["rounds"], releases - 1, "{certificate}");
+            assert_eq!(report["privacy"]["rounds"], releases, "{certificate}");
+            let parties = report["parties"].as_array().expect("a list");
+            let signed: Vec<_> = parties.iter().map(|p| p["signed"].as_bool()).collect();
+            assert_eq!(signed, [true, true, false, false].map(Some));
+        }
+    };
+    check_all(&["party-1.bin", "party-2.bin", "relay.bin"]);
+    // 3. Started again, a party says so again, and debits nothing.
+    fs::remove_file(folder.join("party-1.bin")).expect("written");
+    let again: Vec<&str> = all.arguments[0].iter().map(String::as_str).collect();
+    let (_, error) = run(folder, &again, USAGE);
+    assert!(error.contains("too many attempts gave none"), "{error}");
+    check_all(&["party-1.bin"]);
+    assert_eq!(debits(folder, 1) as u64, releases);
 }
 
 fn debits_so_far(folder: &Path, party: usize) -> usize {

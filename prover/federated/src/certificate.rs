@@ -125,6 +125,11 @@ impl Record {
         self.rounds.len()
     }
 
+    /// The model that the last round led to.
+    pub(crate) fn model(&self) -> Option<[u8; 32]> {
+        self.rounds.last()?.after
+    }
+
     /// The manifests of the last round and of the last attempt that gave none.
     pub(crate) fn latest(&self) -> impl Iterator<Item = &Manifest> {
         self.manifests.last().into_iter().chain(self.aborted.last())

@@ -287,7 +287,10 @@ fn relay(arguments: &Coordinate) -> Result<(), anyhow::Error> {
     })?;
     let certificate = match ended {
         Ended::Summed(certificate) => *certificate,
-        Ended::Failed(reason) => {
+        Ended::Failed(reason, certificate) => {
+            if certificate.is_some() {
+                write_certificate(*certificate, arguments.certificate.as_deref())?;
+            }
             let sentence = format!("the round ended without a sum: {reason}");
             return Err(Failure::usage(sentence).into());
         }
@@ -392,7 +395,15 @@ fn train_along(arguments: &PartyArguments, data: &Path) -> Result<(), anyhow::Er
     let (folder, address) = (&arguments.folder, &arguments.connect);
     let mut rng = OsRng;
     let training = train(folder, address, trainee, &mut rng, &mut say);
-    let (model, certificate) = runtime()?.block_on(training).map_err(|e| refused(&e))?;
+    let trained = runtime()?.block_on(training).map_err(|e| refused(&e))?;
+    if let Some(reason) = trained.ended {
+        if trained.certificate.is_some() {
+            write_certificate(trained.certificate, arguments.certificate.as_deref())?;
+        }
+        let sentence = format!("the training ended before all rounds: {reason}");
+        return Err(Failure::usage(sentence).into());
+    }
+    let (model, certificate) = (trained.model, trained.certificate);
     let out = &arguments.out;
     files::write(out, &onnx::write(&model), files::Secrecy::Public)?;
     print(&format!("trained model written to {}\n", out.display()))?;

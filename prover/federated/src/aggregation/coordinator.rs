@@ -56,6 +56,8 @@ pub enum Step {
     Survivors,
     /// Holders reveal, parties sign the outcome.
     Reveal,
+    /// The round gave no sum and the training is over: parties sign what there was.
+    Closing,
     /// The round is over, with or without a sum.
     Over,
 }
@@ -79,6 +81,8 @@ pub struct Coordinator {
     certified: BTreeMap<u16, Certification>,
     /// Whether parties prove constraints.
     constrained: bool,
+    /// Without a sum of this attempt the training is over.
+    ending: bool,
     compliance: BTreeMap<u16, Compliance>,
     certificate: Option<SurvivorCertificate>,
     seen: BTreeMap<(u16, Kind, u16), [u8; 32]>,
@@ -113,6 +117,7 @@ impl Coordinator {
             outcome_signatures: vec![],
             certified: BTreeMap::new(),
             constrained: false,
+            ending: false,
             compliance: BTreeMap::new(),
             certificate: None,
             seen: BTreeMap::new(),
@@ -124,6 +129,13 @@ impl Coordinator {
     #[must_use]
     pub fn constrained(mut self) -> Self {
         self.constrained = true;
+        self
+    }
+
+    /// Waits, if this attempt gives no sum, for the parties' signatures on a certificate that lists it.
+    #[must_use]
+    pub fn ending(mut self) -> Self {
+        self.ending = true;
         self
     }
 
@@ -244,6 +256,7 @@ impl Coordinator {
             Kind::Check => Step::Check,
             Kind::Verdict => Step::Verdict,
             Kind::Survivors => Step::Survivors,
+            Kind::Certificate if self.step == Step::Closing => Step::Closing,
             Kind::Reveal | Kind::Outcome | Kind::Certificate => Step::Reveal,
         };
         // A coin may come while another holder's is waited for, a check while coins are relayed.
@@ -493,6 +506,12 @@ impl Coordinator {
                 }
                 vec![]
             }
+            Step::Closing => {
+                if self.certified.len() == everybody || time_up {
+                    self.step = Step::Over;
+                }
+                vec![]
+            }
             Step::Over => vec![],
         }
     }
@@ -543,7 +562,10 @@ impl Coordinator {
     }
 
     fn fail(&mut self, reason: &str) -> Vec<Delivery> {
-        self.step = Step::Over;
+        self.step = match self.ending {
+            true => Step::Closing,
+            false => Step::Over,
+        };
         self.failure = Some(reason.to_owned());
         let frame = Frame::Request(Request::Abort(reason.to_owned()));
         vec![(Recipient::All, frame.encode())]

@@ -205,6 +205,8 @@ pub struct Party {
     pub(super) certified_body: Option<[u8; 32]>,
     /// The rounds before this one, which the certificate holds too.
     pub(super) history: Record,
+    /// Without a sum of this attempt the training is over.
+    ending: bool,
     model_after: Option<Arc<ModelAfter>>,
     /// What who is in no sum yet has to prove.
     pub(super) constraints: Option<Arc<Constraints>>,
@@ -275,6 +277,7 @@ impl Party {
             body: None,
             certified_body: None,
             history: Record::default(),
+            ending: false,
             model_after: None,
             constraints: None,
             compliance: BTreeMap::new(),
@@ -294,6 +297,14 @@ impl Party {
     pub fn following(mut self, history: Record, after: Arc<ModelAfter>) -> Self {
         self.history = history;
         self.model_after = Some(after);
+        self
+    }
+
+    /// Makes this an attempt without whose sum the training is over: the parties then sign a certificate of the rounds
+    /// before that lists it.
+    #[must_use]
+    pub fn ending(mut self) -> Self {
+        self.ending = true;
         self
     }
 
@@ -319,13 +330,27 @@ impl Party {
     /// # Errors
     /// [`Refusal`]: the frame had no effect, but that a cheater is now [`Party::blamed`].
     pub fn receive(&mut self, frame: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
-        if self.aborted.is_some() {
-            return Err(Refusal::Over);
-        }
         let setup = Arc::clone(&self.setup);
+        let over = self.aborted.is_some();
+        // What was called off is certified nevertheless, where the training ends with it.
+        let closing = |signed: &Signed| signed.kind == Kind::Certificate && self.ending;
         match Frame::decode(frame, &setup)? {
-            Frame::Signed(signed) => self.receive_signed(signed),
-            Frame::Request(request) => self.receive_request(request),
+            Frame::Request(Request::Abort(reason)) => Ok(self.abort(reason)),
+            Frame::Signed(signed) if !over || closing(&signed) => self.receive_signed(signed),
+            Frame::Request(request) if !over => self.receive_request(request),
+            _ => Err(Refusal::Over),
+        }
+    }
+
+    /// Ends the round, unless there is a sum: nobody goes back on its signature.
+    fn abort(&mut self, reason: String) -> Vec<Vec<u8>> {
+        if self.aggregate.is_some() {
+            return vec![];
+        }
+        self.aborted.get_or_insert(reason);
+        match self.ending && self.certified_body.is_none() {
+            true => self.certify_end().into_iter().collect(),
+            false => vec![],
         }
     }
 
@@ -366,12 +391,7 @@ impl Party {
             Request::Judge(dealers) => self.judge(&dealers),
             Request::Survivors(parties) => self.sign_survivors(&parties),
             Request::Reveal(certificate) => self.on_certificate(&certificate),
-            Request::Abort(reason) => {
-                if self.aggregate.is_none() {
-                    self.aborted = Some(reason);
-                }
-                Ok(vec![])
-            }
+            Request::Abort(reason) => Ok(self.abort(reason)),
         }
     }
 
@@ -423,9 +443,13 @@ impl Party {
         )
     }
 
-    /// What this party saw of the training, this round included; none without a sum.
+    /// What this party saw of the training, this round included; none without a sum, unless the training ended so.
     pub fn record(&self) -> Option<Record> {
         let mut record = self.history.clone();
+        if self.ending && self.aborted.is_some() {
+            record.abort(self.setup.manifest.clone());
+            return Some(record);
+        }
         record.add(self, self.after).then_some(record)
     }
 

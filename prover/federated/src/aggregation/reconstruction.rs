@@ -99,6 +99,16 @@ impl Party {
     /// Signs the training certificate up to this round, as this party saw it.
     fn certify(&mut self) -> Option<Vec<u8>> {
         self.step();
+        self.sign_body()
+    }
+
+    /// Signs the certificate of a training that ends without this attempt's sum; none where no round gave one.
+    pub(super) fn certify_end(&mut self) -> Option<Vec<u8>> {
+        self.after = Some(self.history.model()?);
+        self.sign_body()
+    }
+
+    fn sign_body(&mut self) -> Option<Vec<u8>> {
         let own = self.record()?.body(&[], self.after).ok()?;
         let body = own.digest();
         self.body = Some(own);

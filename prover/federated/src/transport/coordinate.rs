@@ -52,8 +52,8 @@ struct Core {
 pub enum Ended {
     /// With a sum (of each round), and a certificate where enough was seen for one.
     Summed(Box<Option<Certificate>>),
-    /// Without a sum, for this reason.
-    Failed(String),
+    /// Without a sum, for this reason; a training with the certificate of the rounds that gave one, if any did.
+    Failed(String, Box<Option<Certificate>>),
 }
 
 struct Shared {
@@ -66,15 +66,18 @@ struct Shared {
 
 impl Core {
     /// An attempt as far as it came before.
-    fn open(folder: &Folder, setup: Arc<Setup>) -> Result<Self, TransportError> {
+    fn open(folder: &Folder, setup: Arc<Setup>, ending: bool) -> Result<Self, TransportError> {
         let parties = setup.manifest().parties.len();
         let (journal, records) = Journal::open(&folder.state_of(setup.manifest(), "journal"))?;
-        let coordinator = Coordinator::new(Arc::clone(&setup));
+        let mut coordinator = Coordinator::new(Arc::clone(&setup));
+        if training::is_constrained(folder) {
+            coordinator = coordinator.constrained();
+        }
+        if ending {
+            coordinator = coordinator.ending();
+        }
         let mut core = Self {
-            coordinator: match training::is_constrained(folder) {
-                true => coordinator.constrained(),
-                false => coordinator,
-            },
+            coordinator,
             setup,
             journal,
             queues: vec![vec![]; parties],
@@ -139,14 +142,22 @@ fn follow(
         if let Some(reason) = last.coordinator.failure() {
             course.abort(last.setup.manifest().clone());
             if course.record.aborted() as u32 > spare {
-                return Ok(Some(Ended::Failed(reason.to_owned())));
+                let certificate = match course.record.rounds() == course.round as usize {
+                    true => last.coordinator.certificate(&course.record),
+                    false => None,
+                };
+                let certificate = certificate.filter(|c| !c.body.rounds.is_empty());
+                return Ok(Some(Ended::Failed(
+                    reason.to_owned(),
+                    Box::new(certificate),
+                )));
             }
         } else {
             last.coordinator.add_to(&mut course.record);
             let after = last.coordinator.after().flatten();
             if after.is_none() && training.is_some() {
                 let reason = "too few holders agree on the model that the sum leads to";
-                return Ok(Some(Ended::Failed(reason.to_owned())));
+                return Ok(Some(Ended::Failed(reason.to_owned(), Box::new(None))));
             }
             course.finish(after.unwrap_or(course.model));
             if course.round >= rounds {
@@ -158,7 +169,8 @@ fn follow(
             }
         }
         let setup = last.setup.following(course.manifest(&folder.manifest))?;
-        cores.push(Core::open(folder, Arc::new(setup))?);
+        let ending = course.ends_with_the_next(spare);
+        cores.push(Core::open(folder, Arc::new(setup), ending)?);
     }
 }
 
@@ -182,7 +194,7 @@ pub async fn coordinate(
     // 1. What was taken before.
     let training = training::read(&folder)?;
     let mut course = Course::new(&folder.manifest);
-    let mut cores = vec![Core::open(&folder, setup)?];
+    let mut cores = vec![Core::open(&folder, setup, false)?];
     let mut ended = follow(&folder, training.as_ref(), &mut course, &mut cores)?;
     let shared = Arc::new(Shared {
         roster: folder.roster()?,

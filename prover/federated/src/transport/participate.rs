@@ -55,7 +55,11 @@ pub async fn participate(
     let setup = Arc::new(Setup::new(folder.manifest.clone(), bases)?);
     let line = Line::new(&folder, address, budget, timeout)?;
     let alone = Following::default();
-    attempt(&folder, &line, &setup, update, alone, rng).await
+    let party = attempt(&folder, &line, &setup, update, alone, rng).await?;
+    match why_not(&party) {
+        None => Ok(party),
+        Some(reason) => Err(TransportError::Aborted(reason)),
+    }
 }
 
 /// What a party brings to a training of several rounds, and how long it waits.
@@ -71,6 +75,17 @@ pub struct Trainee<'a> {
     pub timeout: Duration,
 }
 
+/// What a party has in the end.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model after the rounds that gave a sum.
+    pub model: Model,
+    /// Their certificate.
+    pub certificate: Option<Certificate>,
+    /// Why the training ended before all rounds, if it did.
+    pub ended: Option<String>,
+}
+
 /// What happened in a training.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -81,8 +96,8 @@ pub enum Progress {
     Aborted(u32, String),
 }
 
-/// Takes part in all rounds of a training, and gives the model and the certificate; called again after a crash, it goes
-/// on. Every attempt's sample and noise are drawn once, debited, and dealt.
+/// Takes part in all rounds of a training, until they gave their sums or too many attempts gave none; called again after a
+/// crash, it goes on. Every attempt's sample and noise are drawn once, debited, and dealt.
 ///
 /// # Errors
 /// [`TransportError`]; after [`TransportError::TimedOut`] the training can be gone on with.
@@ -92,7 +107,7 @@ pub async fn train(
     trainee: Trainee<'_>,
     rng: &mut (impl RngCore + CryptoRng),
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<(Model, Option<Certificate>), TransportError> {
+) -> Result<Trained, TransportError> {
     let folder = Folder::open(folder)?;
     let plan = training::read(&folder)?;
     let plan = plan.ok_or(TransportError::NoTraining)?;
@@ -116,7 +131,12 @@ pub async fn train(
     let me = folder.manifest.parties.iter().position(|p| *p == own);
     let me = me.expect("keys of a party of this manifest") as u16;
     let mut before: Option<Arc<Setup>> = None;
+    let mut ended = None;
     while state.course.round < plan.rounds {
+        if state.course.record.aborted() as u32 > plan.spare {
+            ended.get_or_insert_with(|| "too many attempts gave none".to_owned());
+            break;
+        }
         // 1. What attempts before left behind was for them alone.
         for manifest in state.course.record.latest() {
             training::forget(&folder, manifest)?;
@@ -161,10 +181,12 @@ pub async fn train(
             training: Some((state.course.record.clone(), after)),
             constraints: constraints.clone(),
             proof,
+            ending: state.course.ends_with_the_next(plan.spare),
         };
         let round = state.course.round;
-        match attempt(&folder, &line, &setup, &update, following, rng).await {
-            Ok(party) => {
+        let party = attempt(&folder, &line, &setup, &update, following, rng).await?;
+        match why_not(&party) {
+            None => {
                 let aggregate = party.aggregate().expect("a finished party has a sum");
                 let set = &aggregate.certificate.survivors.survivors;
                 state.trainer.step(&aggregate.sum)?;
@@ -177,21 +199,24 @@ pub async fn train(
                     set.iter().map(|s| s.party).collect(),
                 ));
             }
-            Err(TransportError::Aborted(reason)) => {
+            Some(reason) => {
                 state.course.abort(manifest);
+                // Where the training ends with it, its certificate lists it.
+                state.certificate = party.certificate().or(state.certificate);
                 state.save(&folder)?;
-                if state.course.record.aborted() as u32 > plan.spare {
-                    return Err(TransportError::Aborted(reason));
-                }
-                progress(Progress::Aborted(round, reason));
+                progress(Progress::Aborted(round, reason.clone()));
+                ended = Some(reason);
             }
-            Err(error) => return Err(error),
         }
     }
     for manifest in state.course.record.latest() {
         training::forget(&folder, manifest)?;
     }
-    Ok((state.trainer.model().clone(), state.certificate))
+    Ok(Trained {
+        model: state.trainer.model().clone(),
+        certificate: state.certificate,
+        ended: ended.filter(|_| state.course.round < plan.rounds),
+    })
 }
 
 /// A sample's update, and the noise that the manifest promises.
@@ -244,9 +269,11 @@ struct Following {
     constraints: Option<Arc<Constraints>>,
     /// The own proof of them, where it is due.
     proof: Option<Compliance>,
+    /// Without a sum the training is over.
+    ending: bool,
 }
 
-/// One attempt of a round, until it is over.
+/// One attempt of a round, until it is over, with or without a sum.
 async fn attempt(
     folder: &Folder,
     line: &Line<'_>,
@@ -264,6 +291,9 @@ async fn attempt(
         Party::begin(Arc::clone(setup), &folder.identity()?, update, &seed)?;
     if let Some((history, after)) = following.training {
         party = party.following(history, after);
+    }
+    if following.ending {
+        party = party.ending();
     }
     if let Some(constraints) = following.constraints {
         let first = party.complying(constraints, following.proof);
@@ -289,7 +319,7 @@ async fn attempt(
         );
         let left = end.saturating_duration_since(Instant::now());
         match tokio::time::timeout(left, round).await {
-            Ok(Ok(())) => return finished(party),
+            Ok(Ok(())) => return Ok(party),
             Ok(Err(error @ (TransportError::Protocol(_) | TransportError::File { .. }))) => {
                 return Err(error)
             }
@@ -319,12 +349,11 @@ fn debit(manifest: &Manifest, path: &Path, fresh: bool) -> Result<(), TransportE
     }
 }
 
-fn finished(party: Party) -> Result<Party, TransportError> {
+/// Why a round that is over gave no sum, if it did not.
+fn why_not(party: &Party) -> Option<String> {
     match (party.aggregate(), party.aborted()) {
-        (Some(_), _) => Ok(party),
-        (None, reason) => Err(TransportError::Aborted(
-            reason.unwrap_or("the coordinator closed it").to_owned(),
-        )),
+        (Some(_), _) => None,
+        (None, reason) => Some(reason.unwrap_or("the coordinator closed it").to_owned()),
     }
 }
 

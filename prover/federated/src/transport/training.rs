@@ -164,6 +164,11 @@ impl Course {
         }
     }
 
+    /// Whether the training is over if the next attempt gives no sum either, with rounds before to certify.
+    pub(super) fn ends_with_the_next(&self, spare: u32) -> bool {
+        self.round > 0 && self.record.aborted() as u32 >= spare
+    }
+
     /// An attempt gave no sum.
     pub(super) fn abort(&mut self, manifest: Manifest) {
         self.record.abort(manifest);
