@@ -21,7 +21,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     cssCodeSplit: false,
     assetsInlineLimit: Number.MAX_SAFE_INTEGER,
-    // One file of more than a megabyte, on purpose.
+    // One file of most of a megabyte, on purpose.
     chunkSizeWarningLimit: 2000,
   },
 });
