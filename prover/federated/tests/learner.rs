@@ -252,8 +252,13 @@ fn an_update_out_of_bounds_stays_debited_and_is_another_attempt() {
         })
     ));
     // Not-a-number never reaches the grid.
-    let nan = learner.compute_local_update(&[f32::NAN, 0.0], &[1], rng);
-    assert!(matches!(nan, Err(LearnerError::Training(_))), "{nan:?}");
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let refused = learner.compute_local_update(&[bad, 0.0], &[1], rng);
+        assert!(
+            matches!(refused, Err(LearnerError::Training(_))),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]

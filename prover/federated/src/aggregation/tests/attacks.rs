@@ -286,26 +286,77 @@ fn a_message_that_no_honest_program_writes_is_named() {
 }
 
 #[test]
-fn messages_of_an_earlier_attempt_are_refused() {
+fn messages_of_an_earlier_attempt_or_round_are_refused() {
     let first = World::new(4, |_| {});
     let old = RefCell::new(vec![]);
     first.run(&mut Upward(|_, frame: Vec<u8>| {
         old.borrow_mut().push(frame.clone());
         vec![frame]
     }));
-    let again = World::new(4, |manifest| manifest.attempt = 1);
-    let mut old = old.into_inner();
-    let run = again.run(&mut Downward(|_, frame: Vec<u8>| {
-        old.drain(..).chain([frame]).collect()
-    }));
-    assert_sum(&again, &run, &[0, 1, 2, 3], &[]);
-    assert!(run.refusals.len() > 10);
-    assert!(run
-        .refusals
-        .iter()
-        .all(|(_, r)| matches!(r, Refusal::Signature(_))));
-    // And in earnest: nothing of a round is valid in a round of its own.
-    assert!(again.run(&mut Faithful).refusals.is_empty());
+    type Change = fn(&mut Manifest);
+    let later: [Change; 2] = [
+        |manifest| manifest.attempt = 1,
+        |manifest| manifest.round += 1,
+    ];
+    for change in later {
+        let again = World::new(4, change);
+        let mut old = old.borrow().clone();
+        let run = again.run(&mut Downward(|_, frame: Vec<u8>| {
+            old.drain(..).chain([frame]).collect()
+        }));
+        assert_sum(&again, &run, &[0, 1, 2, 3], &[]);
+        assert!(run.refusals.len() > 10);
+        assert!(run
+            .refusals
+            .iter()
+            .all(|(_, r)| matches!(r, Refusal::Signature(_))));
+        // And in earnest: nothing of a round is valid in a round of its own.
+        assert!(again.run(&mut Faithful).refusals.is_empty());
+    }
+}
+
+/// Every coordinate of the update is this.
+fn constant(world: &World, value: i64) -> Update {
+    let count = world.setup.manifest.coordinates as usize;
+    Update {
+        clipped: vec![value; count],
+        noise: vec![0; count],
+    }
+}
+
+#[test]
+fn an_update_above_the_clip_norm_or_out_of_its_lanes_is_not_proven() {
+    let world = World::small(true);
+    type Change = fn(&mut Manifest);
+    let bounds: [(i64, Change); 2] = [
+        // Every coordinate is in range; the norm is 36,700, not 5000.
+        (1500, |manifest| manifest.clip_norm = 50_000),
+        // Coordinates of 14 bits, in lanes that are wider than agreed.
+        (6000, |manifest| {
+            manifest.coordinate_bits = 16;
+            manifest.clip_norm = 200_000;
+        }),
+    ];
+    for (value, loosen) in bounds {
+        let run = world.run_loosely(1, loosen, &constant(&world, value));
+        assert_blamed(&run, 1, Deed::Unproven, &[0, 2, 3]);
+        assert_sum(&world, &run, &[0, 2, 3], &[1]);
+    }
+}
+
+#[test]
+fn without_norm_proofs_a_sum_out_of_its_lanes_is_no_sum() {
+    let world = World::small(false);
+    let wide = |manifest: &mut Manifest| {
+        manifest.coordinate_bits = 18;
+        manifest.clip_norm = 200_000;
+    };
+    let run = world.run_loosely(1, wide, &constant(&world, 6000));
+    for party in [0, 2, 3].map(|i: usize| &run.parties[i]) {
+        assert!(party.aggregate().is_none());
+        let reason = "the sum overflows its lanes: a contributor is out of range";
+        assert_eq!(party.aborted(), Some(reason));
+    }
 }
 
 #[test]

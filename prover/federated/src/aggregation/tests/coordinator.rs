@@ -1,6 +1,6 @@
 //! A coordinator that is curious, and one that lies.
 
-use clearproof_shared::training::survivors::{SurvivorCertificate, SurvivorsError};
+use clearproof_shared::training::survivors::{SurvivorCertificate, Survivors, SurvivorsError};
 use std::cell::RefCell;
 
 use super::super::messages::{Ready, Request};
@@ -130,6 +130,62 @@ fn two_survivor_sets_get_no_certificate() {
         Some("too few holders signed the survivor set")
     );
     assert!(run.parties.iter().all(|p| p.aggregate().is_none()));
+}
+
+/// Asks party 2 for another survivor set than the others; party 3 signs both, and party 2 is shown what came of its set.
+struct Split<'a> {
+    world: &'a World,
+    fewer: Option<Signed>,
+    twice: Option<Signed>,
+}
+
+impl Network for Split<'_> {
+    fn to_coordinator(&mut self, from: u16, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        let signed = self.world.signed(&frame).expect("parties sign");
+        match (from, signed.kind, &self.fewer) {
+            (2, Kind::Survivors, _) => self.fewer = Some(signed),
+            (3, Kind::Survivors, Some(fewer)) => {
+                let second = self.world.signed_again(&signed, fewer.body.clone());
+                self.twice = self.world.signed(&second);
+            }
+            _ => {}
+        }
+        vec![frame]
+    }
+    fn to_party(&mut self, to: u16, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        let shown = |request| Frame::Request(request).encode();
+        match Frame::decode(&frame, &self.world.setup).expect("a frame") {
+            Frame::Request(Request::Survivors(all)) if to == 2 => {
+                vec![shown(Request::Survivors(all[..3].to_vec()))]
+            }
+            Frame::Request(Request::Reveal(_)) if to == 2 => {
+                let own = self.fewer.as_ref().expect("signed before");
+                let twice = self.twice.as_ref().expect("signed after it");
+                let manifest = &self.world.setup.manifest;
+                let certificate = SurvivorCertificate {
+                    survivors: Survivors::decode(&own.body, manifest).expect("honest"),
+                    signatures: vec![(2, own.signature), (3, twice.signature)],
+                };
+                vec![shown(Request::Reveal(certificate.encode())), frame]
+            }
+            _ => vec![frame],
+        }
+    }
+}
+
+#[test]
+fn a_holder_that_signs_two_survivor_sets_certifies_one() {
+    let world = World::new(4, |_| {});
+    let mut network = Split {
+        world: &world,
+        fewer: None,
+        twice: None,
+    };
+    let run = world.run(&mut network);
+    // Of two sets, each of a quorum, an honest holder would have signed both.
+    let few = SurvivorsError::Quorum { got: 2, quorum: 3 };
+    assert_eq!(run.refusals, [(Some(2), Refusal::Survivors(few))]);
+    assert_sum(&world, &run, &[0, 1, 2, 3], &[]);
 }
 
 #[test]

@@ -106,23 +106,7 @@ fn updates_outside_the_bounds_do_not_begin() {
 
 #[test]
 fn rounds_with_norm_proofs_leave_out_who_is_not_proven() {
-    use crate::norm::NormKey;
-    let bounds = |manifest: &mut Manifest| {
-        manifest.coordinates = 600;
-        manifest.coordinate_bits = 13;
-        manifest.clip_norm = 5000;
-        manifest.noise_norm = 1000;
-    };
-    let with_proofs = |manifest: &mut Manifest| {
-        bounds(manifest);
-        let key = NormKey::new(manifest, &bases()).expect("a circuit");
-        manifest.norm_circuit = Some(key.circuit_id());
-    };
-    let mut world = World::new(4, with_proofs);
-    for update in &mut world.updates {
-        update.clipped.iter_mut().for_each(|x| *x %= 100);
-        update.noise.iter_mut().for_each(|x| *x %= 10);
-    }
+    let world = World::small(true);
     let run = world.run(&mut Faithful);
     assert_sum(&world, &run, &[0, 1, 2, 3], &[]);
     assert_eq!(run.refusals, []);

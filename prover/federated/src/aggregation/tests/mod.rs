@@ -22,7 +22,8 @@ use super::identity::Identity;
 use super::messages::{sha256, Frame};
 use super::party::{Party, Update};
 use super::setup::Setup;
-use super::simulation::{exchange, simulate, Cost, Network, Simulation};
+use super::simulation::{exchange, simulate, Cost, Faithful, Network, Simulation};
+use crate::norm::NormKey;
 
 /// Parties with keys and updates.
 struct World {
@@ -83,6 +84,54 @@ impl World {
             updates,
             seeds,
         }
+    }
+
+    /// Four parties with small updates, which are proven within their bounds or not.
+    fn small(proven: bool) -> Self {
+        let mut world = World::new(4, |manifest| {
+            manifest.coordinates = 600;
+            manifest.coordinate_bits = 13;
+            manifest.clip_norm = 5000;
+            manifest.noise_norm = 1000;
+            let key = proven.then(|| NormKey::new(manifest, &bases()).expect("a circuit"));
+            manifest.norm_circuit = key.map(|key| key.circuit_id());
+        });
+        for update in &mut world.updates {
+            update.clipped.iter_mut().for_each(|x| *x %= 100);
+            update.noise.iter_mut().for_each(|x| *x %= 10);
+        }
+        world
+    }
+
+    /// A round in which a cheater's program has other bounds, and takes the manifest for one with those.
+    fn run_loosely(
+        &self,
+        cheater: u16,
+        loosen: impl FnOnce(&mut Manifest),
+        update: &Update,
+    ) -> Simulation {
+        let mut manifest = self.setup.manifest.clone();
+        loosen(&mut manifest);
+        let key = self.setup.norm_key();
+        let key = key.map(|_| NormKey::new(&manifest, &bases()).expect("a circuit"));
+        manifest.norm_circuit = key.map(|key| key.circuit_id());
+        let mut loose = Setup::new(manifest, bases()).expect("a good manifest");
+        loose.digest = self.setup.digest;
+        let loose = Arc::new(loose);
+        let (mut parties, mut frames) = (vec![], VecDeque::new());
+        for (i, identity) in self.identities.iter().enumerate() {
+            let (setup, update) = match i as u16 == cheater {
+                true => (&loose, update),
+                false => (&self.setup, &self.updates[i]),
+            };
+            let begun = Party::begin(Arc::clone(setup), identity, update, &self.seeds[i]);
+            let (party, sent) = begun.expect("in its bounds");
+            frames.extend(sent.into_iter().map(|frame| (i as u16, frame)));
+            parties.push(party);
+        }
+        let coordinator = Coordinator::new(Arc::clone(&self.setup));
+        let costs = vec![Cost::default(); parties.len()];
+        exchange(coordinator, parties, costs, frames, &mut Faithful)
     }
 
     fn run(&self, network: &mut dyn Network) -> Simulation {
