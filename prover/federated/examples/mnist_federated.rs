@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     let out = std::env::args_os().nth(1).map(PathBuf::from);
     let start = Instant::now();
 
-    let outcome = run(60_000, 150, 60)?;
+    let outcome = run(60_000, 200, 60)?;
     let seconds = start.elapsed().as_secs_f64();
     let (plain, private) = (&outcome.plain, &outcome.private);
     println!(

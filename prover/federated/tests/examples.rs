@@ -60,14 +60,14 @@ fn digits_are_learned() {
 #[test]
 #[ignore = "trains on all of MNIST"]
 fn digits_are_learned_well() {
-    let outcome = mnist::run(60_000, 150, 60).unwrap();
+    let outcome = mnist::run(60_000, 200, 60).unwrap();
     assert!(outcome.plain.accuracy >= 0.96, "{}", outcome.plain.accuracy);
     assert!(
         outcome.private.accuracy >= 0.85,
         "{}",
         outcome.private.accuracy
     );
-    certified(&outcome, 150, 60);
+    certified(&outcome, 200, 60);
 }
 
 /// All rounds are in the certificates; only the private one promises privacy, and its updates are proven.
