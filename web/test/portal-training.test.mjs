@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { startPortal } from "./browser.mjs";
 import { desk, sha256 } from "./desk.mjs";
-import { deployed, digestOfRoster, summed } from "./training-files.mjs";
+import { agreed, deployed, digestOfRoster, summed } from "./training-files.mjs";
 import { flip, loadVectors } from "./vectors.mjs";
 
 const SCRIPT = `<img src=x onerror="globalThis.hacked=1">`;
@@ -125,6 +125,17 @@ test("decisions that were given with it are by its model, or said not to be", ()
     await model.getByRole("link", { name: deployed.certificate.name }).click();
     await auditor.page.waitForSelector('[data-training="valid"]');
     await auditor.shot("training-deployed");
+  }));
+
+test("a constraint's key that two parties made is told with their names, and needs no allowance", () =>
+  asAuditor(async (auditor) => {
+    await auditor.pin(agreed.roster);
+    const report = await give(auditor, agreed.certificate, agreed.decisions);
+    assert.equal(report.verdict, "valid", JSON.stringify(report.checks));
+    assert.deepEqual([report.checks["compliance.setup"], report.decisions], ["passed", ["same"]]);
+    const claims = await auditor.page.textContent('[aria-labelledby="training-compliance"]');
+    assert.match(claims ?? "", /Aurora Bank, Borealis Credit/);
+    await auditor.shot("training-agreed");
   }));
 
 test("damaged certificates are invalid, wherever the damage is", () =>

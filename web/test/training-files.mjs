@@ -25,6 +25,14 @@ export const deployed = {
   trust: trainingFile("deployed/verifier.bin"),
 };
 
+/** Such a model, under a key that two of the firms made, on powers of tau by two persons. */
+export const agreed = {
+  certificate: trainingFile("agreed/certificate.bin"),
+  roster: trainingFile("agreed/roster.json"),
+  decisions: trainingFile("agreed/decisions.evidence"),
+  trust: trainingFile("agreed/verifier.bin"),
+};
+
 /** As shared/src/training/certificate.rs: SHA-256 of the deterministic CBOR of names and keys. @param {Buffer} json */
 export function digestOfRoster(json) {
   /** @type {unknown} */

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Files, Verifier, describeTrainingCertificate, initSync, rosterDigest } from "../verifier/src/training-pkg/clearproof_training.js";
-import { deployed, digestOfRoster, summed } from "./training-files.mjs";
+import { agreed, deployed, digestOfRoster, summed } from "./training-files.mjs";
 
 const certificate = summed.certificate.bytes;
 const roster = digestOfRoster(summed.roster.bytes);
@@ -78,6 +78,13 @@ test("decisions are by the certificate's model, or not", () => {
   // Other decisions are not by this model.
   const other = readFileSync(fileURLToPath(new URL("../../tests/vectors/ipa-one.evidence", import.meta.url)));
   assert.deepEqual(names(judge(deployed.certificate.bytes, known, { ...settings, decisions: other }), "failed"), ["evidence.model"]);
+});
+
+test("a constraint's key that two parties made needs no allowance", () => {
+  const report = judge(agreed.certificate.bytes, digestOfRoster(agreed.roster.bytes), { decisions: agreed.decisions.bytes });
+  assert.equal(report.verdict, "valid", JSON.stringify(report.checks));
+  assert.ok(names(report, "passed").includes("compliance.setup"));
+  assert.deepEqual(report.compliance.map(({ contributors }) => contributors), [["Aurora Bank", "Borealis Credit"]]);
 });
 
 test("a certificate says which roster and model it is of, unchecked", () => {

@@ -1,9 +1,11 @@
 //! A small training whose model is compiled and decides: certificate, roster, decisions and `verifier.bin`.
 //!
 //!     cargo run --locked --package clearproof-federated --example deployed_model -- tests/vectors/training/deployed
+//!     cargo run --locked --package clearproof-federated --example deployed_model -- tests/vectors/training/agreed POWERS.ptau
 //!
-//! makes the vectors of the browser's tests anew. The constraint's key is one party's: verifiers refuse it unless
-//! insecure set-ups are allowed.
+//! makes the vectors of the browser's tests anew. Without powers of tau the constraint's key is one party's: verifiers
+//! refuse it unless insecure set-ups are allowed. On powers (tests/vectors/ceremony/make.mjs says how they are made) two
+//! of the firms make the key, and nothing needs to be allowed.
 
 use std::error::Error;
 use std::fs;
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 
 use clearproof_federated::aggregation::party::Update;
 use clearproof_federated::certificate::roster_json;
+use clearproof_federated::groth16::ceremony::phase_one::PhaseOne;
+use clearproof_federated::groth16::ceremony::Ceremony;
 use clearproof_federated::groth16::compliance::{Compliance, ComplianceConstraint};
 use clearproof_federated::groth16::Statement;
 use clearproof_federated::learner::{SecureFederatedLearner, Settings};
@@ -29,8 +33,9 @@ const EACH: usize = 200;
 const ROUNDS: u32 = 6;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let out = std::env::args_os().nth(1).ok_or("name a folder")?;
-    let out = PathBuf::from(out);
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let out = arguments.next().ok_or("name a folder")?;
+    let powers = arguments.next();
     // 1. Rounds of training, with norm proofs.
     let parties: Vec<_> = FIRMS.iter().map(|_| points(EACH)).collect();
     let constraints = Compliance {
@@ -75,12 +80,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         learner.apply_update(&aggregate)?;
     }
     // 2. A constraint that the second firm proves.
-    let key = Statement::Compliance(constraints.clone()).single_party_key(&mut OsRng)?;
+    let statement = Statement::Compliance(constraints.clone());
+    let (key, report) = match powers {
+        Some(path) => {
+            let powers = PhaseOne::from_ptau(&fs::read(path)?)?;
+            let mut ceremony = Ceremony::new(statement, &powers)?;
+            for firm in &FIRMS[..2] {
+                ceremony.contribute(firm, &mut OsRng)?;
+            }
+            let (key, report) = ceremony.reported_keys(&powers, false)?;
+            (key.clone(), Some(report))
+        }
+        None => (statement.single_party_key(&mut OsRng)?, None),
+    };
     let values = [("num_samples".to_owned(), EACH as i64)]
         .into_iter()
         .collect();
     let fields = constraints.record(&values, &mut OsRng)?;
-    learner.verify_compliance(1, &fields, &key, None, &mut OsRng)?;
+    learner.verify_compliance(1, &fields, &key, report.as_ref(), &mut OsRng)?;
     // 3. The third compiles the model; it decides on a few points.
     let graph = clearproof_prover::onnx::load(&onnx::write(learner.model()))?;
     let integer = quantize(&graph, &[], &QuantizeOptions::default())?.model;
