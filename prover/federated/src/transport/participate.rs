@@ -331,6 +331,11 @@ async fn attempt(
         } else {
             (2 * pause).min(MAX_PAUSE)
         };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // A refused connection is quicker than a timer of no time.
+            return Err(TransportError::TimedOut(timeout.as_secs()));
+        }
         tokio::time::sleep(pause.min(left)).await;
     }
 }
