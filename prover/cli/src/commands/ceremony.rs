@@ -74,11 +74,15 @@ pub(super) fn read(path: &Path) -> Result<Transcript, Failure> {
 pub(super) fn phase_one(powers: &CeremonyPowers) -> Result<PhaseOne, Failure> {
     match &powers.ptau {
         None => Ok(PhaseOne::insecure()),
-        Some(path) => {
-            let bytes = files::read(path, MOST_BYTES)?;
-            PhaseOne::from_ptau(&bytes).map_err(|e| Failure::input(path, e))
-        }
+        Some(path) => Ok(read_powers(path)?.0),
     }
+}
+
+/// Powers of tau from a file, and its bytes.
+pub(super) fn read_powers(path: &Path) -> Result<(PhaseOne, Vec<u8>), Failure> {
+    let bytes = files::read(path, MOST_BYTES)?;
+    let powers = PhaseOne::from_ptau(&bytes).map_err(|e| Failure::input(path, e))?;
+    Ok((powers, bytes))
 }
 
 fn to_text(report: &Report) -> String {

@@ -173,13 +173,11 @@ fn read_constraints(
     path: &Path,
     arguments: &Provision,
 ) -> Result<(Ceremony, Option<Vec<u8>>), Failure> {
-    let bytes = arguments.ptau.as_deref().map(|path| {
-        let bytes = files::read(path, MAX_POWERS)?;
-        let powers = PhaseOne::from_ptau(&bytes).map_err(|e| Failure::input(path, e))?;
-        Ok::<_, Failure>((powers, bytes))
-    });
-    let (powers, bytes) = match bytes.transpose()? {
-        Some((powers, bytes)) => (powers, Some(bytes)),
+    let (powers, bytes) = match &arguments.ptau {
+        Some(path) => {
+            let (powers, bytes) = ceremony::read_powers(path)?;
+            (powers, Some(bytes))
+        }
         None => (PhaseOne::insecure(), None),
     };
     let ceremony = ceremony::read(path)?;
@@ -400,7 +398,7 @@ fn train_along(arguments: &PartyArguments, data: &Path) -> Result<(), anyhow::Er
         if trained.certificate.is_some() {
             write_certificate(trained.certificate, arguments.certificate.as_deref())?;
         }
-        let sentence = format!("the training ended before all rounds: {reason}");
+        let sentence = format!("the training ended before all rounds: {reason}; provision it anew, with more spare attempts");
         return Err(Failure::usage(sentence).into());
     }
     let (model, certificate) = (trained.model, trained.certificate);
@@ -467,8 +465,6 @@ fn refused(error: &TransportError) -> Failure {
 const MAX_UPDATE: u64 = 1 << 29;
 /// A training's settings.
 const MAX_PLAN: u64 = 1 << 16;
-/// Powers of tau for 2^22 constraints.
-const MAX_POWERS: u64 = 4 << 30;
 /// Of the training's grid.
 const MAX_LOG_SCALE: u32 = 30;
 /// The parties' public keys, for auditors.

@@ -22,7 +22,7 @@ use super::provision::{replace, Folder};
 use super::training::{self, State};
 use super::wire::{read_frame, write_frame, Greeting};
 use super::TransportError;
-use crate::aggregation::party::{ModelAfter, Party, Update};
+use crate::aggregation::party::{BeginError, ModelAfter, Party, Update};
 use crate::aggregation::setup::{Setup, SetupError};
 use crate::certificate::{self, Record};
 use crate::constraints::Constraints;
@@ -129,7 +129,7 @@ pub async fn train(
     };
     let own = folder.identity()?.entry();
     let me = folder.manifest.parties.iter().position(|p| *p == own);
-    let me = me.expect("keys of a party of this manifest") as u16;
+    let me = me.ok_or(BeginError::NotInRoster(own.name))? as u16;
     let mut before: Option<Arc<Setup>> = None;
     let mut ended = None;
     while state.course.round < plan.rounds {
