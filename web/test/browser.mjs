@@ -183,10 +183,18 @@ export class Auditor {
    * @param {...DroppedFile} files
    */
   async check(...files) {
+    await this.give(...files);
+    return this.report();
+  }
+
+  /**
+   * Gives files to the page, of which none needs to be evidence, and waits until it has judged them.
+   * @param {...DroppedFile} files
+   */
+  async give(...files) {
     const before = await this.page.evaluate(() => document.querySelector("[data-generation]")?.getAttribute("data-generation") ?? "0");
     await this.page.setInputFiles("#evidence-input", files.map(payload));
-    await this.page.waitForFunction((old) => (document.querySelector("[data-generation]")?.getAttribute("data-generation") ?? "0") !== old, before);
-    return this.report();
+    await this.page.waitForFunction((old) => (document.querySelector("#result:not([aria-busy])")?.getAttribute("data-generation") ?? old) !== old, before);
   }
 
   /**

@@ -22,16 +22,6 @@ after(async () => {
 /** @type {import("./browser.mjs").Portal["asAuditor"]} */
 const asAuditor = (story, path) => portal.asAuditor(story, path);
 
-/** Gives files of which none needs to be evidence. @param {Auditor} auditor @param {...DroppedFile} files */
-async function give(auditor, ...files) {
-  const before = await auditor.page.getAttribute("#result", "data-generation");
-  await auditor.page.setInputFiles("#evidence-input", files.map(({ name, bytes }) => ({ name, mimeType: "application/octet-stream", buffer: bytes })));
-  await auditor.page.waitForFunction((old) => {
-    const result = document.querySelector("#result:not([aria-busy])");
-    return result !== null && result.getAttribute("data-generation") !== old;
-  }, before);
-}
-
 /** @param {Auditor} auditor @returns {Promise<(string | null)[]>} */
 function others(auditor) {
   return auditor.page.evaluate(() => [...document.querySelectorAll("[data-other]")].map((item) => item.getAttribute("data-other")));
@@ -41,7 +31,7 @@ test("a folder with all that belongs to a training: what can be pinned is offere
   asAuditor(async (auditor) => {
     const { page } = auditor;
     await auditor.allowDevelopmentSetups(true);
-    await give(auditor, deployed.certificate, deployed.roster, deployed.decisions, deployed.trust);
+    await auditor.give(deployed.certificate, deployed.roster, deployed.decisions, deployed.trust);
     assert.deepEqual(await others(auditor), ["roster", "bundle"]);
     assert.equal((await auditor.report()).verdict, "unknown");
     await page.waitForSelector('[data-training="unknown"]');
@@ -71,7 +61,7 @@ test("a folder with all that belongs to a training: what can be pinned is offere
 test("trust files alone give no verdict", () =>
   asAuditor(async (auditor) => {
     const { page } = auditor;
-    await give(auditor, desk.first, desk.second, desk.logKey, deployed.roster);
+    await auditor.give(desk.first, desk.second, desk.logKey, deployed.roster);
     assert.deepEqual(await others(auditor), ["bundle", "bundle", "keys", "roster"]);
     assert.equal(await page.locator("[data-verdict], [data-training], .chip").count(), 0);
     for (let left = 4; left > 0; left -= 1) {
@@ -86,7 +76,7 @@ test("trust files alone give no verdict", () =>
 
 test("a damaged verifier.bin cannot be pinned, and the page says why", () =>
   asAuditor(async (auditor) => {
-    await give(auditor, { name: "verifier.bin", bytes: desk.first.bytes.subarray(0, 3000) });
+    await auditor.give({ name: "verifier.bin", bytes: desk.first.bytes.subarray(0, 3000) });
     assert.deepEqual(await others(auditor), ["bundle"]);
     assert.match((await auditor.page.textContent("[data-other]")) ?? "", /It cannot be pinned: \S/);
     assert.equal(await auditor.page.locator("[data-other] button").count(), 0);
@@ -112,7 +102,7 @@ test("saved reports, tables and checkpoints are told to be what they are", () =>
     files.push({ name: "checkpoint", bytes: Buffer.from(note[0], "latin1") });
     files.push({ name: "cli.json", bytes: Buffer.from('{\n  "reports": [\n    {\n      "checks": []\n    }\n  ]\n}\n') });
     await auditor.go("#/report");
-    await give(auditor, ...files, desk.secondVisit);
+    await auditor.give(...files, desk.secondVisit);
     assert.deepEqual(await others(auditor), ["report", "report", "records", "report", "report", "checkpoint", "report"]);
     assert.equal((await auditor.report()).verdict, "unknown");
     assert.equal(await page.locator('[data-verdict="invalid"]').count(), 0);

@@ -28,10 +28,7 @@ const asAuditor = (story, path) => portal.asAuditor(story, path);
 /** Gives files to the page, and reads what its page of the certificate says. @param {Auditor} auditor @param {...DroppedFile} files */
 async function give(auditor, ...files) {
   await auditor.go("#/report");
-  const generation = () => auditor.page.getAttribute("#result", "data-generation");
-  const before = await generation();
-  await auditor.page.setInputFiles("#evidence-input", files.map(({ name, bytes }) => ({ name, mimeType: "application/octet-stream", buffer: bytes })));
-  await auditor.page.waitForFunction((old) => document.querySelector("#result:not([aria-busy])")?.getAttribute("data-generation") !== old, before);
+  await auditor.give(...files);
   return shown(auditor);
 }
 

@@ -2,6 +2,13 @@
 
 import { utc } from "../state/format.js";
 
+/** Values of one kind, one a bar. */
+export interface Series {
+  readonly name: string;
+  readonly className: string;
+  readonly values: readonly number[];
+}
+
 export const HEIGHT = 240;
 export const LEFT = 56;
 export const BOTTOM = 34;
