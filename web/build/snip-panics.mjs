@@ -3,7 +3,8 @@
  * places in the sources that panics would name are zeros.
  *
  * A panic of this module ends in a trap either way (panic = abort, no hook), and its message is shown to nobody; no
- * report uses `Debug`. Without these, wasm-opt drops what prepares the messages: a sixth of the module.
+ * report uses `Debug`. Without these, wasm-opt drops what prepares the messages
+ * (docs/performance.md says what that is worth).
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
